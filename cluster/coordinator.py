@@ -1,0 +1,168 @@
+"""Which unit is next: a pure state machine, events in, instructions out; it knows neither Ray nor the store.
+
+A unit waits for the units it needs, is ready, runs, and ends as done or failed. Ready units leave in the order of the
+longest chain of work that hangs on them, so that no core idles at the end; cheap ones leave in bundles.
+"""
+
+import heapq
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from cluster.study import Unit
+
+
+class Blocked(NamedTuple):
+    """A unit that cannot be computed because one it needs has failed."""
+
+    unit: Unit
+    because: Unit
+
+
+class Coordinator:
+    """The pending part of a plan.
+
+    Args:
+        units: All units of the plan; a unit comes after those it needs.
+        committed: Keys that are done already.
+        attempts: How often a unit may be lost (its worker died) before it counts as failed.
+        bundle: Units leave together until their estimated cost reaches this many core-seconds.
+    """
+
+    def __init__(
+        self, units: Iterable[Unit], committed: Iterable[str] = (), *, attempts: int = 3, bundle: float = 2.0
+    ) -> None:
+        done = set(committed)
+        everything = list(units)
+        self.total = len(everything)
+        self.units = {unit.key: unit for unit in everything}
+        self.attempts = attempts
+        self.bundle = bundle
+        self.pending = {key for key in self.units if key not in done}
+        self.failed: dict[str, str] = {}
+        self._lost: dict[str, int] = {}
+        self._running: set[str] = set()
+        self._dependents: dict[str, list[str]] = {}
+        self._waiting: dict[str, set[str]] = {}
+        for unit in everything:
+            for need in unit.needs:
+                self._dependents.setdefault(need, []).append(unit.key)
+        self._rank = self._chain_costs(everything)
+        self._position = {unit.key: i for i, unit in enumerate(everything)}
+        self._ready: list[tuple[float, int, str]] = []
+        for unit in everything:
+            if unit.key in self.pending:
+                self._admit(unit)
+
+    def take(self) -> tuple[Unit, ...]:
+        """The next bundle to run; empty if nothing is ready now."""
+        bundle: list[Unit] = []
+        cost = 0.0
+        while (unit := self._next()) is not None:
+            alone = unit.sharded or unit.gpus > 0
+            if bundle and (alone or cost + unit.cost > self.bundle):
+                break
+            heapq.heappop(self._ready)
+            self._running.add(unit.key)
+            bundle.append(unit)
+            cost += unit.cost
+            if alone:
+                break
+        return tuple(bundle)
+
+    def committed(self, key: str) -> None:
+        """A unit is done; those that waited for it alone become ready. Hearing it twice changes nothing."""
+        if key not in self.pending:
+            return
+        self.pending.discard(key)
+        self._running.discard(key)
+        self.failed.pop(key, None)
+        for dependent in self._dependents.get(key, ()):
+            waits = self._waiting.get(dependent)
+            if waits is not None:
+                waits.discard(key)
+                if not waits:
+                    del self._waiting[dependent]
+                    self._push(dependent)
+
+    def rejected(self, key: str, reason: str) -> None:
+        """A unit's own computation failed; the same computation would fail again, so it is not repeated in this run."""
+        if key in self.pending:
+            self._running.discard(key)
+            self.failed[key] = reason
+
+    def lost(self, key: str, reason: str) -> bool:
+        """A unit's worker was lost. True if it is tried again, False if it has had all its attempts."""
+        if key not in self.pending or key in self.failed:
+            return False
+        self._running.discard(key)
+        self._lost[key] = self._lost.get(key, 0) + 1
+        if self._lost[key] >= self.attempts:
+            self.failed[key] = reason
+            return False
+        self._push(key)
+        return True
+
+    def reopened(self, key: str, by: str | None = None) -> None:
+        """A done unit's part turned out damaged: compute it again, and let ``by``, which found it out, wait for it."""
+        if key not in self.units:
+            return
+        if key not in self.pending:
+            self.pending.add(key)
+            self._admit(self.units[key])
+        if by is not None and by in self.pending:
+            self._running.discard(by)
+            self._waiting[by] = {need for need in self.units[by].needs if need in self.pending}
+            if not self._waiting[by]:
+                del self._waiting[by]
+                self._push(by)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing runs and nothing can be started."""
+        return not self._running and self._next() is None
+
+    def blocked(self) -> list[Blocked]:
+        """Units that were not computed because one they need has failed."""
+        found = []
+        for unit in self.units.values():
+            if unit.key in self.pending and unit.key not in self.failed:
+                cause = self._failed_need(unit)
+                if cause is not None:
+                    found.append(Blocked(unit, cause))
+        return found
+
+    def _failed_need(self, unit: Unit) -> Unit | None:
+        for need in unit.needs:
+            if need in self.failed:
+                return self.units[need]
+            if need in self.pending:
+                deeper = self._failed_need(self.units[need])
+                if deeper is not None:
+                    return deeper
+        return None
+
+    def _admit(self, unit: Unit) -> None:
+        waits = {need for need in unit.needs if need in self.pending}
+        if waits:
+            self._waiting[unit.key] = waits
+        else:
+            self._push(unit.key)
+
+    def _next(self) -> Unit | None:
+        """The ready unit that leaves first; entries that events have overtaken are dropped on the way."""
+        while self._ready:
+            key = self._ready[0][2]
+            if key in self.pending and key not in self._running and key not in self.failed:
+                return self.units[key]
+            heapq.heappop(self._ready)
+        return None
+
+    def _push(self, key: str) -> None:
+        heapq.heappush(self._ready, (-self._rank[key], self._position[key], key))
+
+    def _chain_costs(self, units: list[Unit]) -> dict[str, float]:
+        """For each unit, the cost of the longest chain of work that begins with it."""
+        rank: dict[str, float] = {}
+        for unit in reversed(units):
+            rank[unit.key] = unit.cost + max((rank[d] for d in self._dependents.get(unit.key, ())), default=0.0)
+        return rank

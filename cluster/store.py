@@ -1,0 +1,190 @@
+"""The results store: where truth lives, because Ray may run a task twice and a lost worker may still finish.
+
+    plan.json               created once; a resumed run must match it
+    parts/<key>/<sha256>    deterministic bytes of one unit, named by their content
+    commits/<key>.json      created once, after the part: the unit is done, and this is its part
+    failures/<key>/<n>.json one entry for each failed attempt
+    quarantine/...          parts whose bytes no longer match their commit
+
+Naming a part by its content makes every attempt at a unit write the same object, so a results folder is the same, file
+by file, whatever happened on the way. Readers go through commits and verify the checksum.
+"""
+
+import hashlib
+import json
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from cluster.errors import CorruptPartError, NondeterminismError, PlanMismatchError, StoreError
+from cluster.keys import canonical, encode
+from cluster.objects import Objects
+from cluster.study import Output, Plan
+
+
+class Commit(Struct, frozen=True, forbid_unknown_fields=True):
+    """A unit is done: the part that holds it, its checksum and size, and what the unit counted."""
+
+    part: str
+    sha256: str
+    size: int
+    rows: int
+    counts: dict[str, int]
+    status: str = "done"
+
+
+class Failure(Struct, frozen=True, forbid_unknown_fields=True):
+    """One failed attempt at a unit."""
+
+    key: str
+    kind: str
+    name: str
+    reason: str
+    detail: str = ""
+
+
+class ResultStore:
+    """The results folder of one run, local or on S3."""
+
+    def __init__(self, url: str, *, create: bool = True) -> None:
+        self.objects = Objects(url, create=create)
+        self.url = self.objects.url
+
+    def adopt_plan(self, plan: Plan) -> None:
+        """Store the plan, or check that the stored one is the same.
+
+        Raises:
+            PlanMismatchError: The folder holds another run; the message shows what differs.
+        """
+        payload = msgspec.json.encode(plan)
+        if self.objects.read("plan.json") is None and not self.objects.empty():
+            raise StoreError(
+                f"{self.url}: not empty, and no plan.json says that a run was started here; choose another --out"
+            )
+        if self.objects.create("plan.json", payload):
+            return
+        stored = self.plan()
+        if msgspec.json.encode(stored) != payload:
+            raise PlanMismatchError(
+                f"{self.url} holds another run: {_difference(stored, plan)}; use the same settings to continue it, or "
+                "another --out"
+            )
+
+    def plan(self) -> Plan:
+        """The stored plan.
+
+        Raises:
+            StoreError: There is none, or it cannot be understood.
+        """
+        payload = self.objects.read("plan.json")
+        if payload is None:
+            raise StoreError(f"{self.url}: no plan.json, so no run was started here; check the address")
+        return _decoded(payload, Plan, f"{self.url}/plan.json")
+
+    def commit(self, key: str, output: Output) -> bool:
+        """Store a unit's part, then its commit; False if another attempt was first (its bytes are the same).
+
+        Raises:
+            NondeterminismError: Another attempt committed different bytes.
+        """
+        digest = hashlib.sha256(output.payload).hexdigest()
+        part = f"parts/{key}/{digest[:32]}"
+        if not self.objects.create(part, output.payload):
+            # the same content by name: only a damaged object differs, and then these bytes repair it
+            self.objects.replace(part, output.payload)
+        mine = Commit(part, digest, len(output.payload), output.rows, dict(sorted(output.counts.items())))
+        if self.objects.create(f"commits/{key}.json", encode(msgspec.to_builtins(mine))):
+            return True
+        theirs = self.read_commit(key)
+        if theirs is not None and theirs.sha256 != digest:
+            raise NondeterminismError(
+                f"{self.url}: two attempts at unit {key} gave different bytes ({theirs.sha256[:12]} was committed, now "
+                f"{digest[:12]}); the first one stands, but its numbers depend on something outside its key"
+            )
+        return False
+
+    def committed(self) -> set[str]:
+        """Keys of all units that are done."""
+        return {name.removesuffix(".json") for name in self.objects.names("commits")}
+
+    def read_commit(self, key: str) -> Commit | None:
+        """A unit's commit, or None if it is not done."""
+        payload = self.objects.read(f"commits/{key}.json")
+        return None if payload is None else _decoded(payload, Commit, f"{self.url}/commits/{key}.json")
+
+    def load(self, key: str) -> bytes | None:
+        """A done unit's payload, verified; None if it is not done.
+
+        Raises:
+            CorruptPartError: The part is missing or damaged. It has been set aside and the unit must be computed again.
+        """
+        commit = self.read_commit(key)
+        if commit is None:
+            return None
+        payload = self.objects.read(commit.part)
+        if payload is not None and hashlib.sha256(payload).hexdigest() == commit.sha256:
+            return payload
+        self._quarantine(key, commit, payload)
+        state = "missing" if payload is None else f"damaged ({len(payload)} bytes, {commit.size} were committed)"
+        raise CorruptPartError(key, f"{self.url}/{commit.part} is {state}; set aside, its unit is computed again")
+
+    def _quarantine(self, key: str, commit: Commit, payload: bytes | None) -> None:
+        if payload is not None:
+            found = hashlib.sha256(payload).hexdigest()
+            self.objects.create(f"quarantine/{key}/{found[:32]}", payload)
+            self.objects.delete(commit.part)
+        self.objects.delete(f"commits/{key}.json")
+
+    def record_failure(self, failure: Failure) -> int:
+        """Add an entry to the ledger; returns how many this unit has now."""
+        count = len(self.objects.names(f"failures/{failure.key}"))
+        payload = encode(msgspec.to_builtins(failure))
+        while not self.objects.create(f"failures/{failure.key}/{count + 1:03d}.json", payload):
+            count += 1
+        return count + 1
+
+    def failures(self) -> dict[str, tuple[int, Failure]]:
+        """For each unit that has failed and is not done: how often, and the last failure."""
+        done = self.committed()
+        latest: dict[str, tuple[int, str]] = {}
+        for name in self.objects.names("failures"):
+            key = name.split("/")[0]
+            if key not in done:
+                latest[key] = (latest.get(key, (0, ""))[0] + 1, name)
+        entries = {}
+        for key, (count, name) in latest.items():
+            payload = self.objects.read(f"failures/{name}")
+            if payload is not None:
+                entries[key] = (count, _decoded(payload, Failure, f"{self.url}/failures/{name}"))
+        return entries
+
+
+Stored = TypeVar("Stored", Plan, Commit, Failure)
+
+
+def _decoded(payload: bytes, kind: type[Stored], where: str) -> Stored:
+    try:
+        return msgspec.json.decode(payload, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise StoreError(f"{where} cannot be understood ({error}): damaged, or written by something else") from error
+
+
+def _difference(stored: Plan, wanted: Plan) -> str:
+    """The first differences between two plans, in words."""
+    found = []
+    if stored.study != wanted.study:
+        found.append(f"study {stored.study} (yours: {wanted.study})")
+    for label in ("config", "versions"):
+        old, new = canonical(getattr(stored, label)), canonical(getattr(wanted, label))
+        for name in sorted(old.keys() | new.keys()):
+            if old.get(name) != new.get(name):
+                found.append(f"{name} {_short(old.get(name))} (yours: {_short(new.get(name))})")
+    if stored.data != wanted.data:
+        found.append(f"data {stored.data[:12]} (yours: {wanted.data[:12]})")
+    return "; ".join(found) or "its units differ"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,96 @@
+"""What the engine needs to know of a study: which units there are, how one is computed, how results are summarised."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from msgspec import Struct
+
+
+class Unit(Struct, frozen=True, forbid_unknown_fields=True):
+    """One piece of work, worth seconds to minutes; its outcome is one part in the results store.
+
+    Attributes:
+        key: Hash of everything that changes its numbers (:func:`cluster.keys.unit_key`).
+        kind: What it computes, in the study's words.
+        name: What people read, such as ``KO/50/MTL-75 XGB-EXT``.
+        coordinates: What the study needs to compute it.
+        needs: Keys of the units whose parts it reads.
+        cost: Estimated core-seconds, for ordering and bundling; it never changes a result.
+        sharded: Whether it begins with a scan over the source stores.
+        gpus: GPUs it asks for, a fraction allowed.
+    """
+
+    key: str
+    kind: str
+    name: str
+    coordinates: dict[str, str | int]
+    needs: tuple[str, ...] = ()
+    cost: float = 1.0
+    sharded: bool = False
+    gpus: float = 0.0
+
+
+class Plan(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything a run will compute; stored once as ``plan.json``.
+
+    Attributes:
+        study: Name of the study.
+        config: Its settings.
+        data: Fingerprint of the data it reads.
+        versions: Versions of the code and of the libraries that change numbers.
+        units: All units; a unit comes after those it needs.
+    """
+
+    study: str
+    config: dict[str, Any]
+    data: str
+    versions: dict[str, str]
+    units: tuple[Unit, ...]
+
+
+class Output(Struct, frozen=True):
+    """What one unit came to.
+
+    Attributes:
+        payload: Deterministic bytes: equal for every attempt, worker and order.
+        rows: Rows in it.
+        counts: What a reader of the log wants counted (fallbacks, failures, dropped rows, ...).
+    """
+
+    payload: bytes
+    rows: int
+    counts: dict[str, int] = {}
+
+
+class Results(Protocol):
+    """What a run has come to so far."""
+
+    def payload(self, unit: Unit) -> bytes | None:
+        """The verified payload of a unit that is done, else None."""
+
+    def settled(self, unit: Unit) -> bool:
+        """Whether the unit is done, or has failed, or needs one that has."""
+
+
+class Study(Protocol):
+    """A paper as data. The study itself is small and travels to workers; its data are put once into shared memory."""
+
+    name: ClassVar[str]
+
+    def plan(self, data: Any) -> Plan:
+        """All units of the study on these data."""
+
+    def shards(self, data: Any, count: int) -> Sequence[Any]:
+        """The data of the source stores, cut into at most ``count`` shards."""
+
+    def query(self, data: Any, unit: Unit) -> Any:
+        """What the source stores are asked for a sharded unit."""
+
+    def scan(self, shard: Any, query: Any) -> Any:
+        """One source store's answer."""
+
+    def run(self, unit: Unit, data: Any, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
+        """Compute a unit from the data, the payloads of the units it needs, and the source stores' answers."""
+
+    def summarise(self, plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
+        """Paths below the results folder and their contents: published forecasts, tables, report."""

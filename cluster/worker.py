@@ -1,0 +1,89 @@
+"""What runs on Ray's workers: bundles of units as tasks, and source stores as actors."""
+
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import ray
+from msgspec import Struct
+from threadpoolctl import threadpool_limits
+
+from cluster.errors import CorruptPartError, EngineError
+from cluster.store import ResultStore
+from cluster.study import Study, Unit
+
+
+class Outcome(Struct, frozen=True):
+    """How one attempt at a unit ended.
+
+    ``committed``: its part is in the store. ``rejected``: its computation raised. ``damaged``: a part it needs is
+    corrupt or gone (``need`` names it) and must be computed again first.
+    """
+
+    key: str
+    status: Literal["committed", "rejected", "damaged"]
+    reason: str = ""
+    detail: str = ""
+    need: str = ""
+    seconds: float = 0.0
+
+
+# the coordinator counts attempts; Ray must not repeat them behind its back
+@ray.remote(num_cpus=1, max_retries=0)  # type: ignore[untyped-decorator]
+def run_bundle(study: Study, url: str, units: Sequence[Unit], data: Any, *answers: Any) -> list[Outcome]:
+    """Compute units one after the other and commit each; one that fails does not stop the others."""
+    one_thread()
+    store = ResultStore(url)
+    payloads: dict[str, bytes] = {}
+    return [_attempt(study, store, unit, data, answers, payloads) for unit in units]
+
+
+def _attempt(
+    study: Study, store: ResultStore, unit: Unit, data: Any, answers: Sequence[Any], payloads: dict[str, bytes]
+) -> Outcome:
+    began = time.perf_counter()
+    for need in unit.needs:
+        if need not in payloads:
+            try:
+                payload = store.load(need)
+            except CorruptPartError as error:
+                return Outcome(unit.key, "damaged", str(error), need=need)
+            if payload is None:
+                return Outcome(unit.key, "damaged", f"unit {need} is not committed", need=need)
+            payloads[need] = payload
+    try:
+        with threadpool_limits(limits=1):
+            output = study.run(unit, data, {need: payloads[need] for need in unit.needs}, answers)
+    except EngineError:
+        raise
+    except Exception as error:
+        # a defect or data no model can digest: reported by name in the ledger, while its siblings go on
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return Outcome(unit.key, "rejected", reason, traceback.format_exc(limit=-12))
+    store.commit(unit.key, output)
+    return Outcome(unit.key, "committed", seconds=time.perf_counter() - began)
+
+
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
+class SourceStore:
+    """Holds one shard of a study's data and answers scans over it; a cache, rebuilt by its constructor."""
+
+    def __init__(self, study: Study, shard: Any) -> None:
+        one_thread()
+        self.study = study
+        self.shard = shard
+
+    def scan(self, query: Any) -> Any:
+        """The study's answer for this shard."""
+        with threadpool_limits(limits=1):
+            return self.study.scan(self.shard, query)
+
+
+def one_thread() -> None:
+    """Hold libraries that choose their threads when imported to the one CPU a task asks for."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    if "numba" in sys.modules:
+        sys.modules["numba"].set_num_threads(1)

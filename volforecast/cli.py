@@ -1,0 +1,238 @@
+"""The command ``volforecast``: parse, call, print.
+
+Exit codes: 0 all done; 1 some units failed (they are named); 2 wrong input (one line); 130 interrupted (run it again).
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from cluster.errors import EngineError
+from volforecast import __version__
+from volforecast.errors import ConfigError, InputError
+
+DONE, SOME_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Words after ``volforecast``; those of the process when None.
+
+    Returns:
+        The exit code.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.command(arguments)
+    except (InputError, EngineError) as error:
+        print(f"volforecast: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("volforecast: interrupted; what is committed stays, the same command goes on from there", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader of a pipe (`| head`) has gone; nothing more can be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="volforecast", description="Forecast the realized variance of young assets.")
+    parser.add_argument("--version", action="version", version=f"volforecast {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    study = commands.add_parser("study", help="compute a study, or continue one")
+    studies = study.add_subparsers(required=True, metavar="STUDY")
+    new_issues = studies.add_parser(
+        "new-issues",
+        help="forecasts for new issues and spin-offs by transfer learning (Teller, Pigorsch & Pigorsch 2026)",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_run_options(new_issues)
+    new_issues.add_argument("--targets", type=_names, help="targets to forecast, A,B,...; default: all of the panel's")
+    new_issues.add_argument("--periods", type=_numbers, help="sample periods, 50,150,...; default: the paper's five")
+    new_issues.add_argument("--models", type=_names, help='models, HAR,"MTL-75 XGB-EXT",...; default: all 30')
+    new_issues.add_argument("--seed", type=int, help="seed of every random draw; default: 1")
+    new_issues.set_defaults(command=_study, study="new-issues")
+
+    report = commands.add_parser("report", help="make tables and report of a results folder again, without refitting")
+    report.add_argument("out", metavar="OUT", help="results folder, local or s3://")
+    report.set_defaults(command=_report)
+
+    status = commands.add_parser("status", help="say how far a results folder is, and what failed")
+    status.add_argument("out", metavar="OUT", help="results folder, local or s3://")
+    status.set_defaults(command=_status)
+
+    simulate = commands.add_parser("simulate", help="write a simulated panel")
+    simulate.add_argument("--out", required=True, metavar="P", help="folder to write, local or s3://")
+    simulate.add_argument("--config", metavar="F.toml", help="settings of the simulator")
+    for name, meaning in (
+        ("sources", "number of source assets"),
+        ("targets", "number of listing targets"),
+        ("source-days", "trading days of the sources"),
+        ("target-days", "trading days of the youngest target"),
+        ("bars-days", "trailing days that also get 1-minute bars"),
+    ):
+        simulate.add_argument(f"--{name}", type=int, metavar="N", help=meaning)
+    simulate.add_argument("--seed", type=int, default=1, help="seed of every random draw")
+    simulate.set_defaults(command=_simulate)
+
+    panel = commands.add_parser("panel", help="turn intraday bars into a daily panel")
+    panel.add_argument(
+        "--bars", required=True, metavar="B", help="folder of <ASSET>.parquet, or one file; local or s3://"
+    )
+    panel.add_argument("--out", required=True, metavar="P", help="panel folder to write, local or s3://")
+    panel.add_argument("--assets", metavar="F", help="assets.parquet with names, sectors and roles")
+    panel.add_argument("--earnings", metavar="F", help="table of earnings announcements")
+    panel.add_argument("--calendar", default="XNYS", help="exchange calendar, or 24/7")
+    panel.add_argument("--overwrite", action="store_true", help="replace a panel that is there")
+    panel.set_defaults(command=_panel)
+    return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--panel", required=True, metavar="P", help="panel folder, local or s3://")
+    parser.add_argument("--out", required=True, metavar="O", help="results folder, local or s3://")
+    parser.add_argument("--config", metavar="F.toml", help="settings of the study; options win over it")
+    parser.add_argument(
+        "--columns",
+        type=_columns,
+        default={},
+        metavar="asset=unique_id,date=ds,rv=y",
+        help="names of the panel's columns where they differ",
+    )
+    parser.add_argument(
+        "--gaps",
+        choices=("error", "allow"),
+        default="error",
+        help="what to do where an asset lacks a day on which most of the panel trades",
+    )
+    parser.add_argument(
+        "--address", default=os.environ.get("RAY_ADDRESS"), help="Ray cluster; none starts a private Ray"
+    )
+    parser.add_argument("--workers", type=_positive, help="CPUs of the private Ray; default: all")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _study(arguments: argparse.Namespace) -> int:
+    from cluster.driver import run_study
+    from volforecast.config import load_settings
+    from volforecast.data.panel import Columns, read_panel
+    from volforecast.report.terminal import print_outcome
+    from volforecast.studies import STUDIES
+
+    study_type = STUDIES[arguments.study]
+    options = {name: getattr(arguments, name) for name in ("targets", "periods", "models", "seed")}
+    settings = load_settings(study_type.settings_type, arguments.config, options).checked()
+    columns = Columns(**arguments.columns)
+    panel = read_panel(arguments.panel, columns=columns, targets=settings.targets, gaps=arguments.gaps)
+    study = study_type(settings)
+    data = study.load(panel)
+    summary = run_study(
+        study, data, arguments.out, address=arguments.address, workers=arguments.workers, quiet=arguments.quiet
+    )
+    print_outcome(arguments.out, summary)
+    return DONE if summary.complete and not summary.counts.get("failed") else SOME_FAILED
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from cluster.driver import collect
+    from cluster.errors import CorruptPartError
+    from cluster.store import ResultStore
+    from volforecast.report.terminal import print_tables
+    from volforecast.studies import STUDIES
+
+    store = ResultStore(arguments.out, create=False)
+    plan = store.plan()
+    if plan.study not in STUDIES:
+        raise ConfigError(f"{arguments.out} holds a study called {plan.study!r}, which this version does not know")
+    study_type = STUDIES[plan.study]
+    study = study_type(_stored_settings(study_type.settings_type, plan.config, arguments.out))
+    try:
+        collect(study, store, plan)
+    except CorruptPartError as error:
+        print(f"volforecast: {error}; run the study again to compute it", file=sys.stderr)
+        return SOME_FAILED
+    print_tables(arguments.out)
+    return DONE
+
+
+def _stored_settings(kind: type[Any], stored: dict[str, Any], where: str) -> Any:
+    """Settings as a results folder holds them.
+
+    Raises:
+        ConfigError: They are not settings of this version.
+    """
+    import msgspec
+
+    try:
+        return msgspec.convert(stored, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"{where}/plan.json: {error}; it was written by another version or changed by hand"
+        ) from error
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from cluster.store import ResultStore
+    from volforecast.report.terminal import print_status
+
+    return print_status(ResultStore(arguments.out, create=False))
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from volforecast.config import load_settings
+    from volforecast.data.simulate import simulate_panel, write_simulated
+    from volforecast.data.simulate_settings import SimulatorSettings
+
+    names = ("sources", "targets", "source_days", "target_days", "bars_days")
+    settings = load_settings(SimulatorSettings, arguments.config, {name: getattr(arguments, name) for name in names})
+    write_simulated(simulate_panel(settings, arguments.seed), arguments.out)
+    print(f"{arguments.out}: {settings.sources} sources and {settings.targets} targets, {settings.source_days} days")
+    return DONE
+
+
+def _panel(arguments: argparse.Namespace) -> int:
+    from volforecast.data.build import build_panel
+    from volforecast.report.terminal import print_built
+
+    built = build_panel(
+        arguments.bars,
+        arguments.assets,
+        arguments.out,
+        calendar=arguments.calendar,
+        earnings_path=arguments.earnings,
+        overwrite=arguments.overwrite,
+    )
+    print_built(arguments.out, built)
+    return DONE
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in _names(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 50,150") from error
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of CPUs, 1 or more")
+    return int(text)
+
+
+def _columns(text: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in _names(text)]
+    columns = {name.strip(): value.strip() for name, _, value in pairs}
+    if len(columns) != len(pairs) or not set(columns) <= {"asset", "date", "rv"} or not all(columns.values()):
+        raise argparse.ArgumentTypeError(f"{text!r} does not read asset=...,date=...,rv=...")
+    return columns

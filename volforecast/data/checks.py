@@ -1,0 +1,218 @@
+"""The rules a panel's tables must keep; every message names asset, date, column and remedy in one line."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from volforecast.errors import PanelError
+
+ROLES = ("source", "target")
+# the median asset of no market moves 22 % a day; a median this high means the column is in per cent squared
+LARGEST_MEDIAN_RV = 0.05
+
+
+def check_daily(daily: pd.DataFrame) -> pd.DataFrame:
+    """The daily table, typed and sorted by asset and date.
+
+    Raises:
+        PanelError: A null asset or date, a duplicate, a rv that is NaN, infinite, zero or negative, or a column that is
+            not a number.
+    """
+    table = daily.copy()
+    if not len(table):
+        raise PanelError("daily.parquet: the table is empty; it needs one row for each asset and trading day")
+    if table["asset"].isna().any():
+        raise PanelError(f"daily.parquet: {int(table['asset'].isna().sum())} rows have no asset; name it or drop them")
+    table["asset"] = table["asset"].astype(str).astype(object)
+    table["date"] = _dates(table, "date", "daily.parquet")
+    numbers = [column for column in ("rv", "close", "volume") if column in table]
+    for column in numbers:
+        try:
+            table[column] = pd.to_numeric(table[column]).astype(float)
+        except (ValueError, TypeError) as error:
+            raise PanelError(f"daily.parquet: column {column} is not a number ({error}); convert it") from error
+    if "earnings_next_day" in table:
+        try:
+            table["earnings_next_day"] = table["earnings_next_day"].astype("boolean").fillna(False).astype(bool)
+        except (ValueError, TypeError) as error:
+            raise PanelError(
+                f"daily.parquet: column earnings_next_day is not boolean ({error}); write true or false"
+            ) from error
+    table = table.sort_values(["asset", "date"], kind="stable").reset_index(drop=True)
+    twice = table.duplicated(["asset", "date"])
+    if twice.any():
+        row = table[twice].iloc[0]
+        raise PanelError(
+            f"daily.parquet: asset {row['asset']} has more than one row for {row['date']:%Y-%m-%d} (column date)"
+            f"{_more(int(twice.sum()) - 1)}; keep one"
+        )
+    rv = table["rv"].to_numpy()
+    _reject(table, ~np.isfinite(rv), "rv", "drop the day or supply its realized variance")
+    _reject(table, rv <= 0, "rv", "a realized variance is a positive decimal; drop days without trading")
+    if np.median(rv) > LARGEST_MEDIAN_RV:
+        raise PanelError(
+            f"daily.parquet: the median rv is {np.median(rv):.3g}, a daily volatility of {np.sqrt(np.median(rv)):.0%}; "
+            "column rv must be a decimal variance (divide per cent squared by 10,000)"
+        )
+    if "close" in table:
+        _reject(table, table["close"].to_numpy() <= 0, "close", "a price is positive; leave it empty if it is unknown")
+    if "volume" in table:
+        _reject(table, table["volume"].to_numpy() < 0, "volume", "a volume is not negative; leave it empty if unknown")
+    keep = ["asset", "date", "rv", *(c for c in ("close", "volume", "earnings_next_day") if c in table)]
+    return table[keep]
+
+
+def check_assets(assets: pd.DataFrame, daily: pd.DataFrame, targets: Sequence[str]) -> pd.DataFrame:
+    """The asset table with all its columns, one row for each asset of ``daily``.
+
+    Raises:
+        PanelError: An unknown role, an asset listed twice or not at all, a target that is not in the panel, or a target
+            whose first trading days are missing.
+    """
+    first_rows = daily.groupby("asset", sort=True)["date"].min()
+    unknown = [name for name in targets if name not in first_rows.index]
+    if unknown:
+        raise PanelError(
+            f"--targets: {unknown[0]} is not in daily.parquet (it has {_few(first_rows.index)}); check the spelling"
+        )
+    table = assets.copy() if len(assets) else pd.DataFrame({"asset": first_rows.index})
+    table["asset"] = table["asset"].astype(str).astype(object)
+    twice = table.duplicated("asset")
+    if twice.any():
+        raise PanelError(f"assets.parquet: asset {table.loc[twice, 'asset'].iloc[0]} has more than one row; keep one")
+    unlisted = first_rows.index.difference(pd.Index(table["asset"]))
+    if len(unlisted):
+        raise PanelError(f"assets.parquet: no row for {_few(unlisted)}, found in daily.parquet; add it with its role")
+    table = table[table["asset"].isin(first_rows.index)].sort_values("asset").reset_index(drop=True)
+    if "role" not in table:
+        if not targets:
+            raise PanelError(
+                "assets.parquet: no column role; say which assets are sources and targets, or name the targets "
+                "with --targets"
+            )
+        table["role"] = np.where(table["asset"].isin(targets), "target", "source")
+    for asset, role in zip(table["asset"], table["role"], strict=True):
+        if role not in ROLES:
+            raise PanelError(
+                f"assets.parquet: asset {asset} has the unknown role {role!r} (column role); use source or target"
+            )
+    roles = table.set_index("asset")["role"]
+    for name in targets:
+        if roles[name] != "target":
+            raise PanelError(
+                f"--targets: {name} has the role source in assets.parquet (column role); targets are "
+                f"{_few(roles.index[roles == 'target'])}"
+            )
+    for role in ROLES:
+        if not (roles == role).any():
+            raise PanelError(f"assets.parquet: no asset has the role {role} (column role); a study needs at least one")
+    for column in ("name", "sector"):
+        fallback = table["asset"] if column == "name" else pd.Series("", index=table.index)
+        table[column] = table[column].fillna(fallback).astype(str).astype(object) if column in table else fallback
+    starts = table["asset"].map(first_rows)
+    if "first_trading_day" in table:
+        given = _dates(table.fillna({"first_trading_day": starts}), "first_trading_day", "assets.parquet")
+        late = (table["role"] == "target") & (starts > given)
+        if late.any():
+            row = table[late].iloc[0]
+            raise PanelError(
+                f"assets.parquet: target {row['asset']} first traded on {given[late].iloc[0]:%Y-%m-%d} (column "
+                f"first_trading_day) but its first row is {starts[late].iloc[0]:%Y-%m-%d}; days since listing would be "
+                "counted wrongly: add the missing days or correct the date"
+            )
+        table["first_trading_day"] = given.where(table["role"] == "target", starts)
+    else:
+        table["first_trading_day"] = starts
+    return table[["asset", "name", "sector", "role", "first_trading_day"]]
+
+
+def check_market(market: pd.DataFrame, series: Sequence[str]) -> pd.DataFrame:
+    """The market table, typed and sorted by date, with the known series it has.
+
+    Raises:
+        PanelError: No date column, a duplicate date, or a column that is not a number.
+    """
+    if not len(market):
+        return pd.DataFrame({"date": pd.Series(dtype="datetime64[ns]")})
+    if "date" not in market:
+        raise PanelError("market.parquet: no column date; it holds one row for each day with the levels of that day")
+    table = market.copy()
+    table["date"] = _dates(table, "date", "market.parquet")
+    table = table.sort_values("date", kind="stable").reset_index(drop=True)
+    twice = table["date"].duplicated()
+    if twice.any():
+        raise PanelError(
+            f"market.parquet: more than one row for {table.loc[twice, 'date'].iloc[0]:%Y-%m-%d} (column date); keep one"
+        )
+    known = [name for name in series if name in table]
+    for name in known:
+        try:
+            table[name] = pd.to_numeric(table[name]).astype(float)
+        except (ValueError, TypeError) as error:
+            raise PanelError(f"market.parquet: column {name} is not a number ({error}); convert it") from error
+        if name == "hsi" and (table[name] <= 0).any():
+            date = table.loc[table[name] <= 0, "date"].iloc[0]
+            raise PanelError(
+                f"market.parquet: hsi is not positive on {date:%Y-%m-%d}, but its predictor is a log return; correct it"
+            )
+    return table[["date", *known]]
+
+
+def check_gaps(daily: pd.DataFrame) -> None:
+    """Stop if an asset lacks a date, between its first and last, on which most of the panel trades.
+
+    Raises:
+        PanelError: Names the asset and the first missing date.
+    """
+    by_asset = {str(name): dates.to_numpy() for name, dates in daily.groupby("asset", sort=True)["date"]}
+    calendar, trading = np.unique(daily["date"].to_numpy(), return_counts=True)
+    alive = np.zeros(len(calendar), dtype=np.int64)
+    for dates in by_asset.values():
+        alive += (calendar >= dates[0]) & (calendar <= dates[-1])
+    common = calendar[2 * trading >= alive]
+    for asset, dates in by_asset.items():
+        inside = common[(common >= dates[0]) & (common <= dates[-1])]
+        missing = np.setdiff1d(inside, dates, assume_unique=True)
+        if len(missing):
+            raise PanelError(
+                f"daily.parquet: asset {asset} has no row for {pd.Timestamp(missing[0]):%Y-%m-%d}, a day on which most "
+                f"of the panel trades (column date){_more(len(missing) - 1)}; add the day, or pass --gaps allow to take "
+                "its rows as consecutive trading days"
+            )
+
+
+def _dates(table: pd.DataFrame, column: str, name: str) -> "pd.Series[pd.Timestamp]":
+    try:
+        dates = pd.to_datetime(table[column])
+        if getattr(dates.dt, "tz", None) is not None:
+            dates = dates.dt.tz_localize(None)
+        dates = dates.dt.as_unit("ns")
+    except (ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise PanelError(f"{name}: column {column} is not a date ({reason}); convert it") from error
+    empty = dates.isna()
+    if empty.any():
+        whose = f"asset {table.loc[empty.to_numpy(), 'asset'].iloc[0]} has a row" if "asset" in table else "a row is"
+        raise PanelError(
+            f"{name}: {whose} without a date (column {column}){_more(int(empty.sum()) - 1)}; fill it in or drop the row"
+        )
+    return dates.dt.normalize()
+
+
+def _reject(table: pd.DataFrame, bad: np.ndarray, column: str, remedy: str) -> None:
+    if bad.any():
+        row = table[bad].iloc[0]
+        raise PanelError(
+            f"daily.parquet: asset {row['asset']}, {row['date']:%Y-%m-%d}: {column} is {row[column]:g}"
+            f"{_more(int(bad.sum()) - 1)}; {remedy}"
+        )
+
+
+def _more(count: int) -> str:
+    return f" (and {count:,} more)" if count > 0 else ""
+
+
+def _few(names: Iterable[str]) -> str:
+    listed = sorted(map(str, names))
+    return ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "")

@@ -1,0 +1,18 @@
+"""Tables to Parquet bytes and back; the same table always gives the same bytes."""
+
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """The table as one Parquet file, without pandas' or a schema's metadata."""
+    sink = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(None), sink, compression="zstd", store_schema=False)
+    return sink.getvalue()
+
+
+def from_parquet(payload: bytes, columns: list[str] | None = None) -> pa.Table:
+    """The table in a Parquet file, or some of its columns."""
+    return pq.read_table(io.BytesIO(payload), columns=columns)

@@ -1,0 +1,57 @@
+"""Heterogeneous autoregression by ordinary least squares (Corsi 2009; Teller et al. 2026, section 4.1)."""
+
+import numpy as np
+from msgspec import Struct
+
+from volforecast.errors import FitError
+from volforecast.models.protocol import FloatArray, TrainingSet
+
+# eigenvalues of a correlation matrix below this share of the largest one leave the normal equations without correct digits
+WELL_CONDITIONED = 1e-9
+
+
+class HAR(Struct, frozen=True, forbid_unknown_fields=True):
+    """Least squares with an intercept; a rank-deficient design gets the minimum-norm solution.
+
+    The norm is taken over the slopes of the standardised predictors, so the solution does not depend on their units, and
+    a predictor that is constant in the training set gets a slope of zero.
+    """
+
+    def tune(self, first: TrainingSet, seed: int) -> None:
+        """Nothing to settle."""
+
+    def forecast(self, train: TrainingSet, rows: FloatArray, tuned: None, seed: int) -> FloatArray:
+        """Fitted values for ``rows``, shape (forecasts,), per cent squared; may be negative."""
+        intercept, slopes = least_squares(train.X, train.y)
+        return intercept + rows @ slopes
+
+
+def least_squares(X: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
+    """Intercept and slopes of the regression of y, shape (rows,), on X, shape (rows, predictors).
+
+    The standardised normal equations are solved where they are well conditioned (an order of magnitude faster than a
+    decomposition of the design and, on standardised columns, as accurate); the design itself is decomposed elsewhere.
+
+    Raises:
+        FitError: There is no row.
+    """
+    if not len(y):
+        raise FitError("least squares needs at least one row; the training set is empty")
+    centre, level = X.mean(axis=0), y.mean()
+    Z = X - centre
+    scale = np.sqrt((Z * Z).mean(axis=0))
+    # rounding leaves a constant column with deviations of the size of its last digit
+    varies = scale > 1e-12 * np.abs(centre)
+    scale = np.where(varies, scale, 1.0)
+    Z = np.where(varies, Z / scale, 0.0)
+    slopes = np.zeros(X.shape[1])
+    if varies.any():
+        Z, moved = Z[:, varies], y - level
+        gram = Z.T @ Z / len(y)
+        eigenvalues = np.linalg.eigvalsh(gram)
+        if eigenvalues[0] > WELL_CONDITIONED * eigenvalues[-1] and len(y) > Z.shape[1]:
+            solution = np.linalg.solve(gram, Z.T @ moved / len(y))
+        else:
+            solution = np.linalg.lstsq(Z, moved, rcond=None)[0]
+        slopes[varies] = solution / scale[varies]
+    return float(level - centre @ slopes), slopes

@@ -1,0 +1,104 @@
+"""What a run prints: tables of relative errors, what failed, how far it is."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from cluster.driver import Summary
+from cluster.objects import Objects
+from cluster.store import ResultStore
+from volforecast.data.parquet import from_parquet
+from volforecast.evaluation.comparison import printed
+
+if TYPE_CHECKING:
+    from volforecast.data.build import BuiltPanel
+
+SHOWN = 20  # names listed before "and N more"
+
+
+def print_outcome(out: str, summary: Summary) -> None:
+    """What a run has come to: its table, what fell back or failed, where everything lies."""
+    print_tables(out)
+    counts = summary.counts
+    total = len(summary.plan.units)
+    print(f"{summary.resumed + summary.computed} of {total} units are done ({summary.resumed} were before this run).")
+    if counts.get("training rows dropped"):
+        print(f"{counts['training rows dropped']:,} training rows lacked a predictor and were left out of EXT fits.")
+    if counts.get("fallback"):
+        print(f"{counts['fallback']:,} forecasts fell back to the STD model: a predictor was missing on their day.")
+    if counts.get("failed"):
+        print(f"{counts['failed']:,} forecasts failed; tables/estimations names them with their reasons.")
+    lines = [f"failed: {failure.name}: {failure.reason} (attempt {count})" for count, failure in summary.failures]
+    lines += [f"not computed: {blocked.unit.name} needs {blocked.because.name}" for blocked in summary.blocked]
+    for line in lines[:SHOWN]:
+        print(line, file=sys.stderr)
+    if len(lines) > SHOWN:
+        print(f"... and {len(lines) - SHOWN} more: volforecast status {out}", file=sys.stderr)
+    if lines:
+        print("run the same command again to compute what is missing", file=sys.stderr)
+
+
+def print_tables(out: str) -> None:
+    """Table 3 of a results folder, and where the rest lies."""
+    objects = Objects(out, create=False)
+    payload = objects.read("tables/table_3.parquet")
+    if payload is None:
+        print(f"{objects.url}: no target's sample period is complete yet, so there is no table")
+        return
+    relative = from_parquet(payload).to_pandas()
+    shown = printed(relative, "ratio")
+    table = Table(title="Errors relative to the naive forecast (below 1 is better), mean over targets")
+    table.add_column("model")
+    for column in shown.columns:
+        period, loss = map(str, tuple(column))
+        table.add_column(f"{'all' if period == 'all' else 's=' + period}\n{loss}", justify="right")
+    values = shown.to_numpy(dtype=float)
+    best = np.fmin.reduce(values, axis=0)
+    previous = ""
+    for name, row in zip(map(str, shown.index), values, strict=True):
+        if previous and _class(name) != _class(previous):
+            table.add_section()
+        previous = name
+        numbers = ["n/a" if np.isnan(value) else f"{value:.3f}" for value in row]
+        cells = [f"[bold]{n}[/bold]" if v == b else n for n, v, b in zip(numbers, row, best, strict=True)]
+        table.add_row(name, *cells)
+    # a pipe or a file has no width of its own; the table must not be cut to 80 columns there
+    Console(width=None if sys.stdout.isatty() else 16 + 9 * len(shown.columns)).print(table)
+    where = objects.url
+    if objects.read("report.html") is not None:
+        print(f"report:  {where}/report.html")
+    print(f"results: {where} (forecasts/, selections/, tables/)")
+
+
+def print_status(store: ResultStore) -> int:
+    """How far a run is, by kind of unit, and what failed; 1 if something did, else 0."""
+    plan, done, failures = store.plan(), store.committed(), store.failures()
+    kinds: dict[str, list[int]] = {}
+    for unit in plan.units:
+        counts = kinds.setdefault(unit.kind, [0, 0, 0])
+        counts[0] += 1
+        counts[1] += unit.key in done
+        counts[2] += unit.key in failures
+    print(f"{plan.study} in {store.url}, seed {plan.config.get('seed')}, data {plan.data[:12]}")
+    for kind, (total, finished, failed) in kinds.items():
+        print(f"  {kind}: {finished} of {total} done" + (f", {failed} failed" if failed else ""))
+    for count, failure in sorted(failures.values(), key=lambda entry: entry[1].name):
+        print(f"failed: {failure.name}: {failure.reason} (attempts {count})")
+    return 1 if failures else 0
+
+
+def print_built(out: str, built: "BuiltPanel") -> None:
+    """What became of intraday bars."""
+    daily: Any = built.daily
+    print(f"{out}: {daily['asset'].nunique()} assets, {len(daily):,} days")
+    for row in built.dropped.head(SHOWN).itertuples():
+        print(f"  left out: {row.asset} {row.date:%Y-%m-%d}: {row.reason}")
+    if len(built.dropped) > SHOWN:
+        print(f"  ... and {len(built.dropped) - SHOWN} more days left out")
+
+
+def _class(model: str) -> str:
+    return model.partition(" ")[2].partition("-")[0]

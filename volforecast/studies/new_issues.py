@@ -1,0 +1,295 @@
+"""The study of Teller, Pigorsch & Pigorsch (2026): new issues and spin-offs from day 50 on (their section 6.1).
+
+Units of work: the selection of source subsequences for a target and period (a scan over the source stores), the
+forecasts of one model for a target and period, and the confidence sets of a target and period.
+"""
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Struct
+
+from cluster.keys import unit_key
+from cluster.study import Output, Plan, Results, Unit
+from volforecast.data.panel import Panel
+from volforecast.data.parquet import from_parquet, to_parquet
+from volforecast.errors import ConfigError, PanelError
+from volforecast.evaluation.comparison import ALL, confidence_set
+from volforecast.models.fnn import FNN
+from volforecast.models.har import HAR
+from volforecast.models.protocol import Model
+from volforecast.models.xgb import XGB
+from volforecast.predictors import build_rows, require_inputs
+from volforecast.seeds import generator
+from volforecast.studies.model_names import NAIVE, parse, pick
+from volforecast.studies.rolling import Estimation, IntArray, Market, Schedule, naive_forecasts, query_at
+from volforecast.studies.selections import selected_rows, selection_table
+from volforecast.studies.summary import summarise
+from volforecast.transfer.selection import select
+from volforecast.transfer.subsequences import FIRST_FULL_DAY, Distances, Query, SourceShard, make_shards, measure
+from volforecast.transfer.training import make_pool
+
+ALL_PERIODS = 0  # the coordinate of s*, the sample periods' days together
+
+
+class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of the study; every one is a key of the configuration file.
+
+    Attributes:
+        targets: Targets to forecast; all of the panel's when empty.
+        periods: Sample periods s: trading days known at the first origin.
+        models: Whole model names or words that narrow them down; all 30 when empty.
+        seed: Every random draw is derived from it.
+        horizon_days: Days each sample period forecasts.
+        refit_every: Days between two estimations.
+        block_length: m, rows of a source subsequence and of the query.
+        confidence: Level of the model confidence sets.
+        replications: Bootstrap replications of a confidence set.
+        har, fnn, xgb: Settings of the model classes.
+    """
+
+    targets: tuple[str, ...] = ()
+    periods: tuple[int, ...] = (50, 150, 250, 350, 450)
+    models: tuple[str, ...] = ()
+    seed: int = 1
+    horizon_days: int = 100
+    refit_every: int = 5
+    block_length: int = 22
+    confidence: float = 0.95
+    replications: int = 5000
+    har: HAR = HAR()
+    fnn: FNN = FNN()
+    xgb: XGB = XGB()
+
+    def checked(self) -> "NewIssuesConfig":
+        """The same settings with model names written out.
+
+        Raises:
+            ConfigError: A setting is out of range.
+        """
+        first = FIRST_FULL_DAY + self.block_length - 1
+        for period in self.periods:
+            if period < first:
+                raise ConfigError(
+                    f"periods: {period} is too short; the query needs {self.block_length} rows with a monthly mean, so "
+                    f"the first origin is day {first} or later (the first-days study covers the days before)"
+                )
+        for name, value in (("horizon_days", self.horizon_days), ("refit_every", self.refit_every)):
+            if value < 1:
+                raise ConfigError(f"{name}: {value} is not a number of days; give 1 or more")
+        if not self.periods or len(set(self.periods)) != len(self.periods):
+            raise ConfigError(f"periods: {list(self.periods)} is empty or names one twice; give each period once")
+        closest = min(np.diff(sorted(self.periods)), default=self.horizon_days)
+        if closest < self.horizon_days:
+            raise ConfigError(
+                f"periods: {sorted(self.periods)} overlap, as each forecasts {self.horizon_days} days (horizon_days); "
+                "a day may be forecast once, so leave at least that many days between them"
+            )
+        if not 0 < self.confidence < 1 or self.replications < 100 or self.block_length < 1:
+            raise ConfigError("confidence lies between 0 and 1, replications is 100 or more, block_length 1 or more")
+        return msgspec.structs.replace(self, models=pick(self.models), periods=tuple(sorted(self.periods)))
+
+    @property
+    def schedule(self) -> Schedule:
+        """Origins and forecast days."""
+        return Schedule(self.horizon_days, self.refit_every)
+
+
+class NewIssues(Struct, frozen=True):
+    """The study as the engine runs it; ``config`` is checked."""
+
+    config: NewIssuesConfig
+    name: ClassVar[str] = "new-issues"
+    settings_type: ClassVar[type[NewIssuesConfig]] = NewIssuesConfig
+
+    def load(self, panel: Panel) -> Market:
+        """What the units read of a panel.
+
+        Raises:
+            PanelError: A target is shorter than a sample period, or an input of the EXT predictors is missing.
+        """
+        targets = self.config.targets or panel.with_role("target")
+        rows = build_rows(panel)
+        longest = max(self.config.periods)
+        for target in targets:
+            needed = longest + self.config.horizon_days
+            if rows.days(target) < needed:
+                raise PanelError(
+                    f"daily.parquet: target {target} has {rows.days(target)} trading days and sample period {longest} "
+                    f"needs {needed} (s + {self.config.horizon_days} forecast days); leave out the target (--targets) "
+                    "or the period (--periods)"
+                )
+        if any(parse(model).predictors == "EXT" for model in self.config.models):
+            require_inputs(panel)
+        sources = panel.with_role("source")
+        return Market(rows, make_pool(rows, sources), tuple(sorted(targets)), sources, panel.fingerprint)
+
+    def plan(self, data: Market) -> Plan:
+        """All units: selections, forecasts of each model, confidence sets."""
+        config = msgspec.to_builtins(msgspec.structs.replace(self.config, targets=data.targets))
+        units: list[Unit] = []
+        forecasts: dict[str, list[str]] = {}
+        for target in data.targets:
+            for period in self.config.periods:
+                need: tuple[str, ...] = ()
+                pairs = self._source_pairs(data, target, period)
+                origins = len(self.config.schedule.origins(period))
+                where: dict[str, str | int] = {"target": target, "period": period}
+                if any(parse(model).approach == "MTL" for model in self.config.models):
+                    cost = origins * pairs / self.config.block_length * 1.2e-6 + 0.2
+                    units.append(self._unit(data, "selection", where, (), cost, sharded=True))
+                    need = (units[-1].key,)
+                for model in (NAIVE, *self.config.models):
+                    needs = need if model.startswith("MTL") else ()
+                    cost = origins * _seconds_a_fit(model, pairs)
+                    units.append(self._unit(data, "forecast", where | {"model": model}, needs, cost))
+                    forecasts.setdefault(target, []).append(units[-1].key)
+                here = tuple(forecasts[target][-len(self.config.models) - 1 :])
+                units.append(self._unit(data, "confidence", where, here, 0.3))
+            if len(self.config.periods) > 1:
+                where = {"target": target, "period": ALL_PERIODS}
+                units.append(self._unit(data, "confidence", where, tuple(forecasts[target]), 1.5))
+        return Plan(self.name, config, data.fingerprint, _versions(), tuple(units))
+
+    def shards(self, data: Market, count: int) -> Sequence[SourceShard]:
+        """The sources' volatility predictors, for the source stores."""
+        return make_shards(data.rows, data.sources, count)
+
+    def query(self, data: Market, unit: Unit) -> list[Query]:
+        """The target's latest rows at each origin of the unit's period."""
+        target, period = _where(unit)
+        origins = self.config.schedule.origins(period)
+        return [query_at(data.rows, target, origin, self.config.block_length) for origin in origins]
+
+    def scan(self, shard: SourceShard, query: list[Query]) -> list[Distances]:
+        """Distances of one shard's blocks, for each origin."""
+        return [measure(shard, at_origin) for at_origin in query]
+
+    def run(self, unit: Unit, data: Market, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
+        """Compute one unit."""
+        target, period = _where(unit)
+        schedule = self.config.schedule
+        if unit.kind == "selection":
+            origins = schedule.origins(period)
+            selections = [select([answer[i] for answer in answers]) for i in range(len(origins))]
+            table = selection_table(data.rows, target, period, origins, selections)
+            return Output(to_parquet(table), table.num_rows, {})
+        if unit.kind == "confidence":
+            table = self._confidence_set(target, period, [from_parquet(inputs[need]) for need in unit.needs])
+            return Output(to_parquet(table), table.num_rows, {})
+        name = str(unit.coordinates["model"])
+        if name == NAIVE:
+            table = naive_forecasts(data, target, period, schedule)
+        else:
+            model = parse(name)
+            selections_of = _selected_at(data, model.rate, self.config.block_length, inputs, unit)
+            settings: Model = getattr(self.config, model.model_class.lower())
+            table = Estimation(
+                data, target, period, model, settings, schedule, self.config.seed, selections_of
+            ).forecasts()
+        return Output(to_parquet(table), table.num_rows, _counts(table))
+
+    def summarise(self, plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
+        """Published forecasts and selections, tables, report."""
+        return summarise(plan, results)
+
+    def _confidence_set(self, target: str, period: int, forecasts: Sequence[pa.Table]) -> pa.Table:
+        label = ALL if period == ALL_PERIODS else str(period)
+        found = confidence_set(
+            pa.concat_tables(forecasts).to_pandas(),
+            generator(self.config.seed, "confidence set", target, label),
+            level=self.config.confidence,
+            replications=self.config.replications,
+        )
+        found.insert(0, "target", target)
+        found.insert(1, "period", label)
+        return pa.Table.from_pandas(found, preserve_index=False)
+
+    def _source_pairs(self, data: Market, target: str, period: int) -> int:
+        """Source pairs known in the middle of a period: what the cost of its units grows with."""
+        first = data.rows.first_row(target)
+        return len(data.pool.known_at(int(data.rows.date[first + period + self.config.horizon_days // 2 - 1])))
+
+    def _unit(
+        self,
+        data: Market,
+        kind: Literal["selection", "forecast", "confidence"],
+        where: dict[str, str | int],
+        needs: tuple[str, ...],
+        cost: float,
+        *,
+        sharded: bool = False,
+    ) -> Unit:
+        settings: dict[str, Any] = {
+            name: getattr(self.config, name) for name in ("horizon_days", "refit_every", "block_length", "seed")
+        }
+        if kind == "confidence":
+            settings |= {"confidence": self.config.confidence, "replications": self.config.replications}
+        if kind == "forecast" and where["model"] != NAIVE:
+            model_class = parse(str(where["model"])).model_class
+            settings |= {"class": msgspec.to_builtins(getattr(self.config, model_class.lower()))}
+        key = unit_key(
+            {
+                "study": self.name,
+                "data": data.fingerprint,
+                "versions": _versions(),
+                "kind": kind,
+                "where": where,
+                "settings": settings,
+                "needs": list(needs),
+            }
+        )
+        period = "all" if where["period"] == ALL_PERIODS else where["period"]
+        last = where.get("model", kind)
+        return Unit(key, kind, f"{where['target']}/{period}/{last}", where, needs, round(cost, 3), sharded)
+
+
+def _where(unit: Unit) -> tuple[str, int]:
+    return str(unit.coordinates["target"]), int(unit.coordinates["period"])
+
+
+def _selected_at(data: Market, rate: int | None, length: int, inputs: Mapping[str, bytes], unit: Unit) -> Any:
+    if rate is None:
+        return lambda origin: np.empty(0, dtype=np.int64)
+    chosen = selected_rows(data.rows, from_parquet(inputs[unit.needs[0]]), rate, length)
+
+    def at(origin: int) -> IntArray:
+        return chosen[origin]
+
+    return at
+
+
+def _counts(table: pa.Table) -> dict[str, int]:
+    """What the log of a run tells of a unit's forecasts."""
+    counts = {status: pc.sum(pc.equal(table["status"], status)).as_py() for status in ("ok", "fallback", "failed")}
+    first_of_origin = table.group_by("origin").aggregate([("dropped_rows", "max")])
+    counts["estimations"] = first_of_origin.num_rows
+    counts["training rows dropped"] = pc.sum(first_of_origin["dropped_rows_max"]).as_py()
+    return counts
+
+
+def _seconds_a_fit(model: str, source_pairs: int) -> float:
+    """Rough core-seconds of one estimation: for the order of work and the size of bundles, nothing else."""
+    if model == NAIVE:
+        return 0.0005
+    name = parse(model)
+    share = {"TO": 0.0, "NP": 1.0, "MTL": (name.rate or 0) / 100}[name.approach]
+    rows, wide = share * source_pairs, name.predictors == "EXT"
+    if name.model_class == "HAR":
+        return 0.003 + rows * (2.5e-7 if wide else 1.2e-7)
+    if name.model_class == "XGB":
+        return 0.04 + rows * (3.4e-6 if wide else 1.7e-6)
+    small_batches = 2.0 if name.approach == "MTL" else 1.0
+    return 0.15 + 400 * small_batches * rows * (4e-8 if wide else 2.2e-8)
+
+
+def _versions() -> dict[str, str]:
+    """The code and the libraries that change numbers."""
+    libraries = {name: version(name) for name in ("volforecast", "numpy", "numba", "pyarrow", "xgboost")}
+    return libraries | {"python": ".".join(platform.python_version_tuple()[:2])}

@@ -1,0 +1,221 @@
+"""Rolling one-day-ahead forecasts of one model for one target over one sample period (specification, sections 3-5)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from volforecast.errors import FitError
+from volforecast.models.protocol import Model
+from volforecast.predictors import PREDICTOR_SETS, PredictorRows
+from volforecast.seeds import seed_of
+from volforecast.studies.model_names import NAIVE, ModelName
+from volforecast.transfer.subsequences import Query
+from volforecast.transfer.training import SourcePool, TrainingSet, assemble, target_pairs
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+FORECAST_COLUMNS = ("target", "period", "origin", "date", "model", "forecast", "realized", "status")
+# beside the published columns a part keeps how each estimation went
+FORECAST_SCHEMA = pa.schema(
+    [
+        ("target", pa.string()),
+        ("period", pa.int32()),
+        ("origin", pa.int32()),
+        ("date", pa.date32()),
+        ("model", pa.string()),
+        ("forecast", pa.float64()),
+        ("realized", pa.float64()),
+        ("status", pa.string()),
+        ("train_rows", pa.int32()),
+        ("dropped_rows", pa.int32()),
+        ("epochs", pa.int32()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When models are estimated and which days they forecast: origins s, s+5, ..., each forecasting the next 5 days."""
+
+    horizon_days: int = 100
+    refit_every: int = 5
+
+    def origins(self, period: int) -> range:
+        """The trading days at whose close models are estimated."""
+        return range(period, period + self.horizon_days, self.refit_every)
+
+    def forecasts_at(self, origin: int, period: int) -> int:
+        """How many days the estimation at an origin forecasts."""
+        return min(self.refit_every, period + self.horizon_days - origin)
+
+
+@dataclass(frozen=True)
+class Market:
+    """Everything a unit may read: the rows of all assets and the sources' pooled pairs."""
+
+    rows: PredictorRows
+    pool: SourcePool
+    targets: tuple[str, ...]
+    sources: tuple[str, ...]
+    fingerprint: str
+
+
+def query_at(rows: PredictorRows, target: str, origin: int, length: int) -> Query:
+    """What the sources are compared with at an origin: the target's last ``length`` rows, the forecast row included."""
+    first = rows.first_row(target)
+    last = first + origin
+    return Query(origin, int(rows.date[last - 1]), rows.X[last - length : last, : len(PREDICTOR_SETS["STD"])].copy())
+
+
+def naive_forecasts(market: Market, target: str, period: int, schedule: Schedule) -> pa.Table:
+    """The naive forecast of every day of a period: the realized variance of the day before."""
+    blocks = []
+    for origin in schedule.origins(period):
+        days = _forecast_rows(market, target, origin, schedule.forecasts_at(origin, period))
+        good, no_reason = np.full(len(days), "ok", dtype=object), np.full(len(days), None, dtype=object)
+        naive = market.rows.X[days, 0]
+        blocks.append(_block(market, (target, period, origin, NAIVE), days, naive, good, no_reason, Fit()))
+    return pa.concat_tables(blocks)
+
+
+@dataclass
+class Estimation:
+    """One model of one target over the origins of one sample period.
+
+    Attributes:
+        market: All rows.
+        target: The target asset.
+        period: s, the trading days known at the first origin.
+        name: Approach, class and predictors.
+        model: The model class, configured.
+        schedule: Origins and forecast days.
+        study_seed: Every draw's seed is derived from it and (target, period, origin, model).
+        selected: For MTL, the source rows selected at an origin.
+    """
+
+    market: Market
+    target: str
+    period: int
+    name: ModelName
+    model: Model
+    schedule: Schedule
+    study_seed: int
+    selected: Callable[[int], IntArray]
+    tuned: list[Any] = field(default_factory=list)  # what the first origin settled for all of them, once it has
+    last_fit: "Fit" = field(default_factory=lambda: Fit())
+
+    def forecasts(self) -> pa.Table:
+        """Forecasts of every day of the period, estimated anew at each origin.
+
+        Returns:
+            Table of ``FORECAST_SCHEMA``. A day with a missing predictor has the STD model's forecast and the status
+            ``fallback``; a day without a forecast has NaN, the status ``failed``, and the reason.
+        """
+        # every draw of the fallback equals that of the STD model's own unit, because its name is in the seeds
+        fallback = replace(self, name=self.name.with_std(), tuned=[]) if self.name.predictors != "STD" else self
+        return pa.concat_tables(self._at(origin, fallback) for origin in self.schedule.origins(self.period))
+
+    def _at(self, origin: int, fallback: "Estimation") -> pa.Table:
+        rows = self.market.rows
+        days = _forecast_rows(self.market, self.target, origin, self.schedule.forecasts_at(origin, self.period))
+        complete = ~np.isnan(rows.X[days, : self.width]).any(axis=1)
+        forecast = np.full(len(days), np.nan)
+        status = np.where(complete, "ok", "fallback").astype(object)
+        reasons = np.full(len(days), None, dtype=object)
+        for estimation, chosen in ((self, complete), (fallback, ~complete)):
+            if chosen.any():
+                try:
+                    forecast[chosen] = estimation._estimate(origin, days[chosen])
+                except FitError as error:
+                    status[chosen] = "failed"
+                    reasons[chosen] = f"{estimation.name} at origin {origin}: {error}"
+        first = rows.first_row(self.target)
+        floor = rows.X[first : first + origin, 0].min()
+        forecast = np.where(forecast < 0, floor, forecast)
+        fit = self.last_fit if complete.any() else fallback.last_fit
+        name = (self.target, self.period, origin, str(self.name))
+        return _block(self.market, name, days, forecast, status, reasons, fit)
+
+    @property
+    def width(self) -> int:
+        """Number of predictors."""
+        return len(PREDICTOR_SETS[self.name.predictors])
+
+    def _estimate(self, origin: int, days: IntArray) -> FloatArray:
+        if not self.tuned:
+            first = self.schedule.origins(self.period)[0]
+            self.tuned.append(self.model.tune(self._training_set(first), self._seed(first, "tune")))
+        train, tuned = self._training_set(origin), self.tuned[0]
+        if isinstance(tuned, int):
+            self.last_fit = replace(self.last_fit, epochs=tuned)
+        forecast = self.model.forecast(train, self.market.rows.X[days, : self.width], tuned, self._seed(origin, "fit"))
+        if not np.isfinite(forecast).all():
+            raise FitError("a forecast is not a finite number")
+        return forecast
+
+    def _training_set(self, origin: int) -> TrainingSet:
+        rows = self.market.rows
+        if self.name.approach == "TO":
+            sources = np.empty(0, dtype=np.int64)
+        elif self.name.approach == "NP":
+            sources = self.market.pool.known_at(int(rows.date[rows.first_row(self.target) + origin - 1]))
+        else:
+            sources = self.selected(origin)
+        own = target_pairs(rows, self.target, origin)
+        train, dropped = assemble(rows, own, sources, self.width, self.name.approach)
+        self.last_fit = Fit(len(train.y), dropped)
+        return train
+
+    def _seed(self, origin: int, draw: str) -> int:
+        return seed_of(self.study_seed, self.target, self.period, origin, str(self.name), draw)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How an estimation went: rows it was estimated on, rows dropped for a missing predictor, epochs if it has any."""
+
+    train_rows: int = 0
+    dropped_rows: int = 0
+    epochs: int | None = None
+
+
+def _forecast_rows(market: Market, target: str, origin: int, count: int) -> IntArray:
+    """Rows x(o) ... x(o + count - 1), whose labels are the days o+1 ... o+count."""
+    first = market.rows.first_row(target)
+    return np.arange(first + origin - 1, first + origin - 1 + count, dtype=np.int64)
+
+
+def _block(
+    market: Market,
+    name: tuple[str, int, int, str],
+    days: IntArray,
+    forecast: FloatArray,
+    status: NDArray[np.object_],
+    reasons: NDArray[np.object_],
+    fit: Fit,
+) -> pa.Table:
+    """Rows of ``FORECAST_SCHEMA`` for the labels of ``days``; ``name`` is target, period, origin and model."""
+    n = len(days)
+    target, period, origin, model = name
+    columns: list[Any] = [
+        [target] * n,
+        [period] * n,
+        [origin] * n,
+        pa.array(market.rows.label_date[days].astype(np.int32)).cast(pa.date32()),
+        [model] * n,
+        forecast,
+        market.rows.y[days],
+        status.tolist(),
+        [fit.train_rows] * n,
+        [fit.dropped_rows] * n,
+        [fit.epochs] * n,
+        reasons.tolist(),
+    ]
+    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, FORECAST_SCHEMA, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=FORECAST_SCHEMA)

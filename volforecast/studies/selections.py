@@ -1,0 +1,63 @@
+"""The stored selections: every source subsequence at every origin, its distance, and what each rate selects."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from volforecast.predictors import PredictorRows
+from volforecast.transfer.selection import INCLUSION_RATES, Selection
+from volforecast.transfer.training import block_rows
+
+IntArray = NDArray[np.int64]
+
+SELECTION_SCHEMA = pa.schema(
+    [
+        ("target", pa.string()),
+        ("period", pa.int32()),
+        ("origin", pa.int32()),
+        ("asset", pa.string()),
+        ("start", pa.date32()),
+        ("distance", pa.float64()),
+        *((f"selected_{rate}", pa.bool_()) for rate in INCLUSION_RATES),
+    ]
+)
+
+
+def selection_table(
+    rows: PredictorRows, target: str, period: int, origins: Sequence[int], selections: Sequence[Selection]
+) -> pa.Table:
+    """One row for each origin and block: its asset, the date of its first row, its distance (per cent squared)."""
+    names = pa.array(rows.assets, pa.string())
+    blocks = []
+    for origin, selection in zip(origins, selections, strict=True):
+        n = len(selection.start)
+        owner = np.searchsorted(rows.offsets, selection.start, side="right") - 1
+        columns = [
+            pa.repeat(target, n),
+            pa.repeat(pa.scalar(period, pa.int32()), n),
+            pa.repeat(pa.scalar(origin, pa.int32()), n),
+            names.take(pa.array(owner)),
+            pa.array(rows.date[selection.start].astype(np.int32)).cast(pa.date32()),
+            pa.array(selection.distance),
+            *(pa.array(selection.selected[rate]) for rate in INCLUSION_RATES),
+        ]
+        blocks.append(pa.Table.from_arrays(columns, schema=SELECTION_SCHEMA))
+    return pa.concat_tables(blocks)
+
+
+def selected_rows(rows: PredictorRows, table: pa.Table, rate: int, length: int) -> dict[int, IntArray]:
+    """For each origin, all rows of the blocks that the inclusion rate selects."""
+    chosen = table.filter(table[f"selected_{rate}"])
+    starts = np.empty(chosen.num_rows, dtype=np.int64)
+    asset = pc.index_in(chosen["asset"], pa.array(rows.assets, pa.string())).to_numpy()
+    date = chosen["start"].cast(pa.int32()).to_numpy().astype(np.int64)
+    for a in np.unique(asset):
+        begin, end = rows.offsets[a], rows.offsets[a + 1]
+        own = asset == a
+        starts[own] = begin + np.searchsorted(rows.date[begin:end], date[own])
+    origin = chosen["origin"].to_numpy()
+    origins = np.unique(table["origin"].to_numpy())
+    return {int(o): block_rows(starts[origin == o], length) for o in origins}
