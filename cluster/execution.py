@@ -14,6 +14,7 @@ from cluster.study import Study, Unit
 from cluster.worker import Outcome, SourceStore, run_bundle
 
 QUEUED = 2  # bundles in flight for each CPU: one runs, one waits where it will run
+PATIENCE = 30.0  # seconds a source store may take to answer before it counts as dead
 Report = Callable[[Coordinator, int], None]
 
 
@@ -34,15 +35,14 @@ def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinato
     if any(unit.gpus for unit in coordinator.units.values()) and session.gpus() == 0:
         raise ClusterError("this run asks for GPUs and the cluster has none; connect to one that has, or ask for none")
     study_ref, data_ref = ray.put(study), ray.put(data)
-    stores = _source_stores(study, study_ref, data, coordinator)
+    stores = SourceStores(study, study_ref, data)
     in_flight: dict[Any, tuple[Unit, ...]] = {}
     try:
         while True:
             while len(in_flight) < QUEUED * session.cpus() and (bundle := coordinator.take()):
                 answers: list[Any] = []
                 if bundle[0].sharded:
-                    query = ray.put(study.query(data, bundle[0]))
-                    answers = [actor.scan.remote(query) for actor in stores]
+                    answers = stores.scan(bundle[0])
                 task = run_bundle.options(num_gpus=bundle[0].gpus) if bundle[0].gpus else run_bundle
                 in_flight[task.remote(study_ref, store.url, list(bundle), data_ref, *answers)] = bundle
             report(coordinator, len(in_flight))
@@ -52,21 +52,58 @@ def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinato
                 continue
             finished, _ = ray.wait(list(in_flight), timeout=1.0)
             for ref in finished:
-                _settle(ref, in_flight.pop(ref), store, coordinator)
-            if stores and not any(coordinator.units[key].sharded for key in coordinator.pending):
-                _end(stores)
+                bundle = in_flight.pop(ref)
+                _settle(ref, bundle, store, coordinator)
+                if bundle[0].sharded and bundle[0].key in coordinator.pending:
+                    stores.replace_dead()
+            if not any(coordinator.units[key].sharded for key in coordinator.pending):
+                stores.end()
     except BaseException:
         for ref in in_flight:
             ray.cancel(ref, force=True)
         raise
     finally:
-        _end(stores)
+        stores.end()
 
 
-def _source_stores(study: Study, study_ref: Any, data: Any, coordinator: Coordinator) -> list[Any]:
-    if not any(coordinator.units[key].sharded for key in coordinator.pending):
-        return []
-    return [SourceStore.remote(study_ref, shard) for shard in study.shards(data, session.cpus())]  # type: ignore[attr-defined]
+class SourceStores:
+    """The source stores of a run: one for each CPU of the cluster, started when first asked.
+
+    They ask for no CPU of their own, because they work only while a task waits for their answers.
+    """
+
+    def __init__(self, study: Study, study_ref: Any, data: Any) -> None:
+        self.study = study
+        self.study_ref = study_ref
+        self.data = data
+        self.shards: list[Any] = []
+        self.actors: list[Any] = []
+
+    def scan(self, unit: Unit) -> list[Any]:
+        """Ask every store what the study asks for a unit; references to the answers, in the order of the shards."""
+        if not self.actors:
+            self.shards = [ray.put(shard) for shard in self.study.shards(self.data, session.cpus())]
+            self.actors = [self._start(shard) for shard in self.shards]
+        query = ray.put(self.study.query(self.data, unit))
+        return [actor.scan.remote(query) for actor in self.actors]
+
+    def replace_dead(self) -> None:
+        """Make the stores that no longer answer again."""
+        for i, actor in enumerate(self.actors):
+            try:
+                ray.get(actor.ready.remote(), timeout=PATIENCE)
+            except (RayError, TimeoutError):
+                ray.kill(actor)
+                self.actors[i] = self._start(self.shards[i])
+
+    def end(self) -> None:
+        """Free the stores' memory; their answers are in the units' parts by now."""
+        for actor in self.actors:
+            ray.kill(actor)
+        self.actors, self.shards = [], []
+
+    def _start(self, shard: Any) -> Any:
+        return SourceStore.remote(self.study_ref, shard)  # type: ignore[attr-defined]
 
 
 def _settle(ref: Any, bundle: tuple[Unit, ...], store: ResultStore, coordinator: Coordinator) -> None:
@@ -101,9 +138,3 @@ def _lost(bundle: tuple[Unit, ...], error: RayError, store: ResultStore, coordin
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         store.record_failure(Failure(unit.key, unit.kind, unit.name, reason))
         coordinator.lost(unit.key, reason)
-
-
-def _end(stores: list[Any]) -> None:
-    """Free the source stores' memory; their answers are in the units' parts by now."""
-    while stores:
-        ray.kill(stores.pop())

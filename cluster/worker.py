@@ -66,14 +66,20 @@ def _attempt(
     return Outcome(unit.key, "committed", seconds=time.perf_counter() - began)
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
+# Ray must not restart it: a restarted actor whose arguments have gone comes back without its shard. The engine makes
+# a new one (cluster.execution.SourceStores).
+@ray.remote(num_cpus=0, max_restarts=0)
 class SourceStore:
-    """Holds one shard of a study's data and answers scans over it; a cache, rebuilt by its constructor."""
+    """Holds one shard of a study's data and answers scans over it; a cache, made again from the data when lost."""
 
     def __init__(self, study: Study, shard: Any) -> None:
         one_thread()
         self.study = study
         self.shard = shard
+
+    def ready(self) -> bool:
+        """Answers once the shard is there."""
+        return True
 
     def scan(self, query: Any) -> Any:
         """The study's answer for this shard."""

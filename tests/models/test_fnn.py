@@ -119,29 +119,25 @@ def test_bytes_do_not_depend_on_alignment(batch: int) -> None:
         assert one.tobytes() == other.tobytes()
 
 
-def forecasts_in_hexadecimal() -> str:
-    X, y = sample(700, 11)
-    small, large = TrainingSet(X[:57, :3], y[:57], "TO"), TrainingSet(X, y, "MTL")
-    return "".join(FNN().forecast(train, train.X[:5], 40, SEED).tobytes().hex() for train in (small, large))
+FORECASTS = """
+import numpy as np
+from volforecast.models.fnn import FNN
+from volforecast.models.protocol import TrainingSet
+
+X = np.random.default_rng(3).standard_normal((700, 11))
+for rows, inputs, approach in ((57, 3, "TO"), (700, 11, "MTL")):
+    train = TrainingSet(X[:rows, :inputs], np.abs(X[:rows, 0]), approach)
+    print(FNN().forecast(train, train.X[:5], 20, 9).tobytes().hex())
+"""
 
 
-def test_bytes_do_not_depend_on_the_processor(tmp_path: Path) -> None:
-    """A "generic" CPU has short vectors and, on x86, no fused multiply-add of its own."""
-    settings = {
-        "NUMBA_CPU_NAME": "generic",
-        "NUMBA_CPU_FEATURES": "",
-        "NUMBA_OPT": "1",  # compiles faster
-        "NUMBA_CACHE_DIR": str(tmp_path),
-    }
-    other = subprocess.run(
-        [sys.executable, "-c", "from tests.models import test_fnn as t; print(t.forecasts_in_hexadecimal(), end='')"],
-        env={**os.environ, **settings},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert other.stdout == forecasts_in_hexadecimal()
+def test_bytes_do_not_depend_on_the_processor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A "generic" CPU has short vectors and, on x86, no fused multiply-add; less optimisation compiles faster."""
+    other = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_OPT": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    command, root = [sys.executable, "-c", FORECASTS], Path(__file__).parents[2]
+    run = subprocess.run(command, env={**os.environ, **other}, cwd=root, capture_output=True, text=True, check=True)
+    exec(FORECASTS, {})
+    assert run.stdout == capsys.readouterr().out != ""
 
 
 def test_shuffle_draws_every_order_equally_often() -> None:
