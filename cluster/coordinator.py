@@ -24,8 +24,11 @@ class Coordinator:
     Args:
         units: All units of the plan; a unit comes after those it needs.
         committed: Keys that are done already.
-        attempts: How often a unit may be lost (its worker died) before it counts as failed.
+        attempts: How often a unit may be lost (its worker died), or its part damaged, before it counts as failed.
         bundle: Units leave together until their estimated cost reaches this many core-seconds.
+
+    Raises:
+        ValueError: A key appears twice, or a unit needs one that does not come before it: it would wait for ever.
     """
 
     def __init__(
@@ -34,12 +37,13 @@ class Coordinator:
         done = set(committed)
         everything = list(units)
         self.total = len(everything)
-        self.units = {unit.key: unit for unit in everything}
+        self.units = _by_key(everything)
         self.attempts = attempts
         self.bundle = bundle
         self.pending = {key for key in self.units if key not in done}
         self.failed: dict[str, str] = {}
         self._lost: dict[str, int] = {}
+        self._damaged: dict[str, int] = {}
         self._running: set[str] = set()
         self._dependents: dict[str, list[str]] = {}
         self._waiting: dict[str, set[str]] = {}
@@ -49,6 +53,7 @@ class Coordinator:
         self._rank = self._chain_costs(everything)
         self._position = {unit.key: i for i, unit in enumerate(everything)}
         self._ready: list[tuple[float, int, str]] = []
+        self._scans = {key for key in self.pending if self.units[key].sharded}
         for unit in everything:
             if unit.key in self.pending:
                 self._admit(unit)
@@ -58,7 +63,8 @@ class Coordinator:
         bundle: list[Unit] = []
         cost = 0.0
         while (unit := self._next()) is not None:
-            alone = unit.sharded or unit.gpus > 0
+            # one that was lost before may take its worker down again, and must not take its siblings' attempts with it
+            alone = unit.sharded or unit.gpus > 0 or unit.key in self._lost
             if bundle and (alone or cost + unit.cost > self.bundle):
                 break
             heapq.heappop(self._ready)
@@ -74,7 +80,9 @@ class Coordinator:
         if key not in self.pending:
             return
         self.pending.discard(key)
+        self._scans.discard(key)
         self._running.discard(key)
+        self._waiting.pop(key, None)
         self.failed.pop(key, None)
         for dependent in self._dependents.get(key, ()):
             waits = self._waiting.get(dependent)
@@ -87,59 +95,74 @@ class Coordinator:
     def rejected(self, key: str, reason: str) -> None:
         """A unit's own computation failed; the same computation would fail again, so it is not repeated in this run."""
         if key in self.pending:
-            self._running.discard(key)
-            self.failed[key] = reason
+            self._fail(key, reason)
 
     def lost(self, key: str, reason: str) -> bool:
-        """A unit's worker was lost. True if it is tried again, False if it has had all its attempts."""
-        if key not in self.pending or key in self.failed:
-            return False
-        self._running.discard(key)
+        """A running unit's worker was lost. True if it is tried again, False if it has had all its attempts."""
+        if key not in self._running:
+            return False  # heard twice, or overtaken by its commit
         self._lost[key] = self._lost.get(key, 0) + 1
         if self._lost[key] >= self.attempts:
-            self.failed[key] = reason
+            self._fail(key, reason)
             return False
-        self._push(key)
+        self.returned(key)
         return True
 
-    def reopened(self, key: str, by: str | None = None) -> None:
-        """A done unit's part turned out damaged: compute it again, and let ``by``, which found it out, wait for it."""
-        if key not in self.units:
-            return
-        if key not in self.pending:
-            self.pending.add(key)
+    def returned(self, key: str) -> None:
+        """A running unit came back without having been computed, by no fault of its own: it is ready again."""
+        if key in self._running:
+            self._running.discard(key)
             self._admit(self.units[key])
-        if by is not None and by in self.pending:
-            self._running.discard(by)
-            self._waiting[by] = {need for need in self.units[by].needs if need in self.pending}
-            if not self._waiting[by]:
-                del self._waiting[by]
-                self._push(by)
+
+    def reopened(self, key: str, by: str | None = None) -> bool:
+        """A done unit's part turned out damaged: compute it again, and let ``by``, which found it out, wait for it.
+
+        False if that has happened too often: the unit counts as failed, because its part would be damaged again.
+        """
+        if key in self.units and key not in self.pending:
+            self.pending.add(key)
+            if self.units[key].sharded:
+                self._scans.add(key)
+            self._damaged[key] = self._damaged.get(key, 0) + 1
+            if self._damaged[key] >= self.attempts:
+                self._fail(key, f"its part was damaged {self._damaged[key]} times")
+            else:
+                self._admit(self.units[key])
+            for dependent in self._dependents.get(key, ()):
+                if dependent in self.pending and dependent not in self._running:
+                    self._waiting.setdefault(dependent, set()).add(key)
+        if by is not None:
+            self.returned(by)
+        return key not in self.failed
 
     @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing can be started."""
         return not self._running and self._next() is None
 
+    @property
+    def scans_left(self) -> bool:
+        """Whether a unit that may still be computed begins with a scan over the source stores."""
+        return bool(self._scans)
+
     def blocked(self) -> list[Blocked]:
         """Units that were not computed because one they need has failed."""
-        found = []
-        for unit in self.units.values():
-            if unit.key in self.pending and unit.key not in self.failed:
-                cause = self._failed_need(unit)
-                if cause is not None:
-                    found.append(Blocked(unit, cause))
-        return found
+        causes: dict[str, Unit] = {}
+        for key, unit in self.units.items():  # needs come first, so one pass reaches everything that hangs on a failure
+            if key in self.pending and key not in self.failed:
+                for need in unit.needs:
+                    if need in self.failed:
+                        causes[key] = self.units[need]
+                    elif need in causes:
+                        causes[key] = causes[need]
+                    if key in causes:
+                        break
+        return [Blocked(self.units[key], cause) for key, cause in causes.items()]
 
-    def _failed_need(self, unit: Unit) -> Unit | None:
-        for need in unit.needs:
-            if need in self.failed:
-                return self.units[need]
-            if need in self.pending:
-                deeper = self._failed_need(self.units[need])
-                if deeper is not None:
-                    return deeper
-        return None
+    def _fail(self, key: str, reason: str) -> None:
+        self._running.discard(key)
+        self._scans.discard(key)
+        self.failed[key] = reason
 
     def _admit(self, unit: Unit) -> None:
         waits = {need for need in unit.needs if need in self.pending}
@@ -152,7 +175,8 @@ class Coordinator:
         """The ready unit that leaves first; entries that events have overtaken are dropped on the way."""
         while self._ready:
             key = self._ready[0][2]
-            if key in self.pending and key not in self._running and key not in self.failed:
+            overtaken = key in self._running or key in self.failed or key in self._waiting
+            if key in self.pending and not overtaken:
                 return self.units[key]
             heapq.heappop(self._ready)
         return None
@@ -166,3 +190,15 @@ class Coordinator:
         for unit in reversed(units):
             rank[unit.key] = unit.cost + max((rank[d] for d in self._dependents.get(unit.key, ())), default=0.0)
         return rank
+
+
+def _by_key(units: list[Unit]) -> dict[str, Unit]:
+    known: dict[str, Unit] = {}
+    for unit in units:
+        if unit.key in known:
+            raise ValueError(f"the plan holds two units with the key {unit.key}: {known[unit.key].name}, {unit.name}")
+        missing = [need for need in unit.needs if need not in known]
+        if missing:
+            raise ValueError(f"{unit.name} needs {missing[0]}, which does not come before it in the plan")
+        known[unit.key] = unit
+    return known

@@ -1,16 +1,20 @@
 """What runs on Ray's workers: bundles of units as tasks, and source stores as actors."""
 
+import os
+import socket
 import sys
 import time
 import traceback
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import ray
 from msgspec import Struct
 from threadpoolctl import threadpool_limits
 
-from cluster.errors import CorruptPartError, EngineError
+from cluster.errors import CorruptPartError, EngineError, StoreError
+from cluster.session import THREADS
 from cluster.store import ResultStore
 from cluster.study import Study, Unit
 
@@ -30,14 +34,33 @@ class Outcome(Struct, frozen=True):
     seconds: float = 0.0
 
 
+class Unanswered(Struct, frozen=True):
+    """A source store's answer when the study's scan raised: the unit is rejected for this reason."""
+
+    reason: str
+    detail: str
+
+
 # the coordinator counts attempts; Ray must not repeat them behind its back
 @ray.remote(num_cpus=1, max_retries=0)  # type: ignore[untyped-decorator]
 def run_bundle(study: Study, url: str, units: Sequence[Unit], data: Any, *answers: Any) -> list[Outcome]:
     """Compute units one after the other and commit each; one that fails does not stop the others."""
     one_thread()
-    store = ResultStore(url)
+    store = _opened(url)
     payloads: dict[str, bytes] = {}
     return [_attempt(study, store, unit, data, answers, payloads) for unit in units]
+
+
+@lru_cache(maxsize=4)
+def _opened(url: str) -> ResultStore:
+    """The run's results folder, opened once by each worker: on S3 that asks for credentials and builds connections."""
+    store = ResultStore(url, create=False)
+    if not store.has_plan():
+        raise StoreError(
+            f"{store.url}: the run's plan is not to be seen from {socket.gethostname()}; workers on other machines need "
+            "an s3:// address or a folder that all of them share"
+        )
+    return store
 
 
 def _attempt(
@@ -53,6 +76,9 @@ def _attempt(
             if payload is None:
                 return Outcome(unit.key, "damaged", f"unit {need} is not committed", need=need)
             payloads[need] = payload
+    for answer in answers:
+        if isinstance(answer, Unanswered):
+            return Outcome(unit.key, "rejected", answer.reason, answer.detail)
     try:
         with threadpool_limits(limits=1):
             output = study.run(unit, data, {need: payloads[need] for need in unit.needs}, answers)
@@ -60,8 +86,7 @@ def _attempt(
         raise
     except Exception as error:
         # a defect or data no model can digest: reported by name in the ledger, while its siblings go on
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        return Outcome(unit.key, "rejected", reason, traceback.format_exc(limit=-12))
+        return Outcome(unit.key, "rejected", one_line(error), traceback.format_exc(limit=-12))
     store.commit(unit.key, output)
     return Outcome(unit.key, "committed", seconds=time.perf_counter() - began)
 
@@ -82,13 +107,23 @@ class SourceStore:
         return True
 
     def scan(self, query: Any) -> Any:
-        """The study's answer for this shard."""
-        with threadpool_limits(limits=1):
-            return self.study.scan(self.shard, query)
+        """The study's answer for this shard, or why there is none."""
+        try:
+            with threadpool_limits(limits=1):
+                return self.study.scan(self.shard, query)
+        except Exception as error:
+            # raised here it would look like a lost store to those who wait for the answer, and be tried again
+            return Unanswered(one_line(error), traceback.format_exc(limit=-12))
+
+
+def one_line(error: BaseException) -> str:
+    """An error's type and message, fit for a ledger."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def one_thread() -> None:
-    """Hold libraries that choose their threads when imported to the one CPU a task asks for."""
+    """Hold every library to the one CPU a task asks for, those imported already and those the task will import."""
+    os.environ.update(THREADS)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     if "numba" in sys.modules:

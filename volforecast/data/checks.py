@@ -1,6 +1,7 @@
 """The rules a panel's tables must keep; every message names asset, date, column and remedy in one line."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,23 +23,24 @@ def check_daily(daily: pd.DataFrame) -> pd.DataFrame:
     table = daily.copy()
     if not len(table):
         raise PanelError("daily.parquet: the table is empty; it needs one row for each asset and trading day")
-    if table["asset"].isna().any():
-        raise PanelError(f"daily.parquet: {int(table['asset'].isna().sum())} rows have no asset; name it or drop them")
-    table["asset"] = table["asset"].astype(str).astype(object)
+    table["asset"] = table["asset"].astype(object).fillna("").astype(str).astype(object)
+    nameless = int((table["asset"] == "").sum())
+    if nameless:
+        raise PanelError(f"daily.parquet: {nameless} row(s) name no asset (column asset); name it or drop them")
     table["date"] = _dates(table, "date", "daily.parquet")
-    numbers = [column for column in ("rv", "close", "volume") if column in table]
-    for column in numbers:
-        try:
-            table[column] = pd.to_numeric(table[column]).astype(float)
-        except (ValueError, TypeError) as error:
-            raise PanelError(f"daily.parquet: column {column} is not a number ({error}); convert it") from error
+    for column in ("rv", "close", "volume"):
+        if column in table:
+            table[column] = _numbers(table, column, "daily.parquet")
     if "earnings_next_day" in table:
-        try:
-            table["earnings_next_day"] = table["earnings_next_day"].astype("boolean").fillna(False).astype(bool)
-        except (ValueError, TypeError) as error:
+        flags = table["earnings_next_day"]
+        odd = ~flags.isin([True, False]) & flags.notna()
+        if odd.any():
+            row, more = table[odd].iloc[0], _more(int(odd.sum()) - 1)
             raise PanelError(
-                f"daily.parquet: column earnings_next_day is not boolean ({error}); write true or false"
-            ) from error
+                f"daily.parquet: {_where(row)}: earnings_next_day is {_shown(row['earnings_next_day'])}, not a boolean"
+                f"{more}; store true or false"
+            )
+        table["earnings_next_day"] = flags.astype("boolean").fillna(False).astype(bool)
     table = table.sort_values(["asset", "date"], kind="stable").reset_index(drop=True)
     twice = table.duplicated(["asset", "date"])
     if twice.any():
@@ -56,9 +58,13 @@ def check_daily(daily: pd.DataFrame) -> pd.DataFrame:
             "column rv must be a decimal variance (divide per cent squared by 10,000)"
         )
     if "close" in table:
-        _reject(table, table["close"].to_numpy() <= 0, "close", "a price is positive; leave it empty if it is unknown")
+        close = table["close"].to_numpy()
+        _reject(
+            table, (close <= 0) | np.isinf(close), "close", "a price is positive and finite; leave it empty if unknown"
+        )
     if "volume" in table:
-        _reject(table, table["volume"].to_numpy() < 0, "volume", "a volume is not negative; leave it empty if unknown")
+        volume = table["volume"].to_numpy()
+        _reject(table, (volume < 0) | np.isinf(volume), "volume", "a volume is 0 or more; leave it empty if unknown")
     keep = ["asset", "date", "rv", *(c for c in ("close", "volume", "earnings_next_day") if c in table)]
     return table[keep]
 
@@ -109,17 +115,22 @@ def check_assets(assets: pd.DataFrame, daily: pd.DataFrame, targets: Sequence[st
             raise PanelError(f"assets.parquet: no asset has the role {role} (column role); a study needs at least one")
     for column in ("name", "sector"):
         fallback = table["asset"] if column == "name" else pd.Series("", index=table.index)
-        table[column] = table[column].fillna(fallback).astype(str).astype(object) if column in table else fallback
+        given = table[column].astype(object) if column in table else fallback
+        table[column] = given.fillna(fallback).astype(str).astype(object)
     starts = table["asset"].map(first_rows)
     if "first_trading_day" in table:
-        given = _dates(table.fillna({"first_trading_day": starts}), "first_trading_day", "assets.parquet")
-        late = (table["role"] == "target") & (starts > given)
+        given = _dates(table, "first_trading_day", "assets.parquet", empty=starts)
+        # rows before the first trading day may exist (when-issued trading); the row of the day itself must
+        since = daily["date"].where(daily["date"] >= daily["asset"].map(pd.Series(given.to_numpy(), table["asset"])))
+        begins = table["asset"].map(since.groupby(daily["asset"]).min())
+        late = (table["role"] == "target") & (begins != given)
         if late.any():
-            row = table[late].iloc[0]
+            row, begin = table[late].iloc[0], begins[late].iloc[0]
+            found = "it has no row since" if pd.isna(begin) else f"its first row since then is {begin:%Y-%m-%d}"
             raise PanelError(
                 f"assets.parquet: target {row['asset']} first traded on {given[late].iloc[0]:%Y-%m-%d} (column "
-                f"first_trading_day) but its first row is {starts[late].iloc[0]:%Y-%m-%d}; days since listing would be "
-                "counted wrongly: add the missing days or correct the date"
+                f"first_trading_day) but {found}; days since listing would be counted wrongly: add the missing days or "
+                "correct the date"
             )
         table["first_trading_day"] = given.where(table["role"] == "target", starts)
     else:
@@ -147,10 +158,11 @@ def check_market(market: pd.DataFrame, series: Sequence[str]) -> pd.DataFrame:
         )
     known = [name for name in series if name in table]
     for name in known:
-        try:
-            table[name] = pd.to_numeric(table[name]).astype(float)
-        except (ValueError, TypeError) as error:
-            raise PanelError(f"market.parquet: column {name} is not a number ({error}); convert it") from error
+        table[name] = _numbers(table, name, "market.parquet")
+        infinite = np.isinf(table[name])
+        if infinite.any():
+            date = table.loc[infinite, "date"].iloc[0]
+            raise PanelError(f"market.parquet: {name} is infinite on {date:%Y-%m-%d}; correct it or leave it empty")
         if name == "hsi" and (table[name] <= 0).any():
             date = table.loc[table[name] <= 0, "date"].iloc[0]
             raise PanelError(
@@ -177,36 +189,68 @@ def check_gaps(daily: pd.DataFrame) -> None:
         if len(missing):
             raise PanelError(
                 f"daily.parquet: asset {asset} has no row for {pd.Timestamp(missing[0]):%Y-%m-%d}, a day on which most "
-                f"of the panel trades (column date){_more(len(missing) - 1)}; add the day, or pass --gaps allow to take "
-                "its rows as consecutive trading days"
+                f"of the panel trades (column date){_more(len(missing) - 1)}; add the day, or pass --gaps allow to "
+                "take its rows as consecutive trading days"
             )
 
 
-def _dates(table: pd.DataFrame, column: str, name: str) -> "pd.Series[pd.Timestamp]":
+def _dates(
+    table: pd.DataFrame, column: str, name: str, *, empty: "pd.Series[pd.Timestamp] | None" = None
+) -> "pd.Series[pd.Timestamp]":
+    """The column as dates without time and zone; ``empty`` fills those that are not given."""
     try:
+        if pd.api.types.is_numeric_dtype(table[column]):
+            raise ValueError(f"it holds numbers such as {table[column].iloc[0]}")
         dates = pd.to_datetime(table[column])
         if getattr(dates.dt, "tz", None) is not None:
             dates = dates.dt.tz_localize(None)
         dates = dates.dt.as_unit("ns")
     except (ValueError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:120]
-        raise PanelError(f"{name}: column {column} is not a date ({reason}); convert it") from error
-    empty = dates.isna()
-    if empty.any():
-        whose = f"asset {table.loc[empty.to_numpy(), 'asset'].iloc[0]} has a row" if "asset" in table else "a row is"
         raise PanelError(
-            f"{name}: {whose} without a date (column {column}){_more(int(empty.sum()) - 1)}; fill it in or drop the row"
+            f"{name}: column {column} is not a date ({reason}); store dates, or text like 2024-12-31"
+        ) from error
+    if empty is not None:
+        dates = dates.fillna(empty)
+    missing = dates.isna()
+    if missing.any():
+        whose = f"asset {table.loc[missing.to_numpy(), 'asset'].iloc[0]} has a row" if "asset" in table else "a row is"
+        raise PanelError(
+            f"{name}: {whose} without a date (column {column}){_more(int(missing.sum()) - 1)}; fill it in or drop the "
+            "row"
         )
     return dates.dt.normalize()
+
+
+def _numbers(table: pd.DataFrame, column: str, name: str) -> "pd.Series[float]":
+    """The column as floats; what is empty is NaN."""
+    values = table[column]
+    if pd.api.types.is_numeric_dtype(values):
+        return values.astype(float)
+    numbers = pd.to_numeric(values.astype(object), errors="coerce").astype(float)
+    odd = numbers.isna() & values.notna()
+    if odd.any():
+        row, more = table[odd].iloc[0], _more(int(odd.sum()) - 1)
+        raise PanelError(
+            f"{name}: {_where(row)}: {column} is {_shown(row[column])}, not a number{more}; convert the column"
+        )
+    return numbers
 
 
 def _reject(table: pd.DataFrame, bad: np.ndarray, column: str, remedy: str) -> None:
     if bad.any():
         row = table[bad].iloc[0]
         raise PanelError(
-            f"daily.parquet: asset {row['asset']}, {row['date']:%Y-%m-%d}: {column} is {row[column]:g}"
-            f"{_more(int(bad.sum()) - 1)}; {remedy}"
+            f"daily.parquet: {_where(row)}: {column} is {row[column]:g}{_more(int(bad.sum()) - 1)}; {remedy}"
         )
+
+
+def _where(row: "pd.Series[Any]") -> str:
+    return ", ".join([*([f"asset {row['asset']}"] if "asset" in row else []), f"{row['date']:%Y-%m-%d}"])
+
+
+def _shown(value: object) -> str:
+    return repr(str(value)[:40])
 
 
 def _more(count: int) -> str:

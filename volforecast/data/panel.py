@@ -12,7 +12,8 @@ from typing import Literal
 import fsspec
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pyarrow.dataset as ds
 
 from volforecast.data.checks import check_assets, check_daily, check_gaps, check_market
 from volforecast.errors import PanelError
@@ -72,12 +73,12 @@ def read_panel(
         PanelError: A table is missing or breaks a rule; the message names asset, date, column and remedy.
     """
     columns = columns or Columns()
-    daily = _read_table(path, "daily.parquet", required=True)
+    daily = _read_table(path, "daily.parquet", columns, required=True)
     daily = check_daily(_renamed(daily, columns, "daily.parquet"))
-    assets = _read_table(path, "assets.parquet", required=False)
+    assets = _read_table(path, "assets.parquet", columns, required=False)
     assets = check_assets(_renamed(assets, columns, "assets.parquet") if len(assets) else assets, daily, targets)
-    market = _read_table(path, "market.parquet", required=False)
-    if len(market) and columns.date in market:
+    market = _read_table(path, "market.parquet", columns, required=False)
+    if "date" not in market:
         market = market.rename(columns={columns.date: "date"})
     market = check_market(market, MARKET_SERIES)
 
@@ -92,7 +93,7 @@ def read_panel(
     return Panel(assets, daily, market, _fingerprint(assets, daily, market))
 
 
-def _read_table(path: str, name: str, *, required: bool) -> pd.DataFrame:
+def _read_table(path: str, name: str, columns: Columns, *, required: bool) -> pd.DataFrame:
     filesystem, root = fsspec.core.url_to_fs(path)
     location = str(PurePosixPath(root) / name)
     try:
@@ -107,14 +108,24 @@ def _read_table(path: str, name: str, *, required: bool) -> pd.DataFrame:
             )
         return pd.DataFrame()
     try:
-        table: pd.DataFrame = pq.read_table(location, filesystem=filesystem).to_pandas()
-    except (OSError, ValueError, NotImplementedError) as error:
+        dataset = ds.dataset(location, filesystem=filesystem, format="parquet")
+        if name == "daily.parquet" and columns.asset not in dataset.schema.names and filesystem.isdir(location):
+            # as text: numbers would turn the folder asset=005930 into the asset 5930
+            folders = ds.partitioning(pa.schema([(columns.asset, pa.string())]), flavor="hive")
+            dataset = ds.dataset(location, filesystem=filesystem, format="parquet", partitioning=folders)
+        # without pandas' metadata an index of the writer's (often the date) is a column like any other
+        table: pd.DataFrame = dataset.to_table().to_pandas(ignore_metadata=True)
+    except (OSError, ValueError, TypeError, NotImplementedError) as error:
         raise PanelError(f"{path}/{name}: not a readable Parquet table ({_one_line(error)}); write it again") from error
     return table
 
 
 def _renamed(table: pd.DataFrame, columns: Columns, name: str) -> pd.DataFrame:
     """The table under the project's own column names."""
+    if len({columns.asset, columns.date, columns.rv}) < 3:
+        raise PanelError(
+            f"--columns: {columns.asset}, {columns.date}, {columns.rv} name a column twice; give three names"
+        )
     wanted = {columns.asset: "asset"}
     if name == "daily.parquet":
         wanted |= {columns.date: "date", columns.rv: "rv"}
