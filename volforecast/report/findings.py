@@ -10,6 +10,7 @@ from volforecast.report.plots import approach_of
 
 USUAL: Final = "TO HAR-STD"
 """What one would use without any other asset's data: the HAR on the target's own history."""
+APPROACHES: Final = {"TO": "target only", "NP": "naive pooling", "MTL": "transfer learning"}
 _WORDS: Final = {"MSE": "mean squared error (MSE)", "MAE": "mean absolute error (MAE)", "QLIKE": "QLIKE"}
 
 Tables = Mapping[str, pd.DataFrame]
@@ -56,28 +57,35 @@ def summary(tables: Tables, config: Mapping[str, Any]) -> list[str]:
     if any(ranks.empty for ranks in leaders.values()):
         return ["No model has a usable forecast for every day of any target, so there is nothing to compare."]
     best = {loss: str(ranks.index[0]) for loss, ranks in leaders.items()}
-    sentences = [_leader(tables, loss, ranks) for loss, ranks in leaders.items()]
-    return [*sentences, *_tested(tables, best), *_confident(tables, best, config), *_left_out(tables)]
+    first = _leader(tables, "MSE", leaders["MSE"], 0)
+    second = _leader(tables, "MAE", leaders["MAE"], _targets(tables, "MSE", best["MSE"]))
+    return [first, second, *_tested(tables, best), *_confident(tables, best, config), *_left_out(tables)]
 
 
-def _leader(tables: Tables, loss: str, ranks: "pd.Series[float]") -> str:
-    """Which model is best by a loss, and by how much."""
+def _leader(tables: Tables, loss: str, ranks: "pd.Series[float]", targets_before: int) -> str:
+    """Which model is best by a loss, by how much, and over how many targets unless the sentence before says so."""
     best, ratio, word = str(ranks.index[0]), float(ranks.iloc[0]), _WORDS[loss]
+    named = f"{best} ({APPROACHES[approach_of(best)]})" if approach_of(best) in APPROACHES else best
     if ratio >= 1.0:
-        opening = f"No model has a smaller {word} than the naive forecast (NF); the closest is {best}"
+        opening = f"No model has a smaller {word} than the naive forecast (NF); the closest is {named}"
     elif len(ranks) == 1:
-        opening = f"{best} is the only model compared by {word}"
+        opening = f"{named} is the only model compared by {word}"
     else:
-        opening = f"{best} has the smallest {word} of {len(ranks)} models"
-    text = f"{opening}: {compared(ratio)} that of NF"
+        opening = f"{named} has the smallest {word} of the {len(ranks)} models compared"
+    targets = _targets(tables, loss, best)
+    average = "" if targets == targets_before else f"on average over {counted(targets, 'target')} it is "
+    naive = "NF" if targets_before or "(NF)" in opening else "the naive forecast (NF)"
+    text = f"{opening}: {average}{compared(ratio)} that of {naive}"
     usual = _pair(tables, loss, best, USUAL)
     if usual is not None:
         text += f" and {compared(usual.ratio)} that of {USUAL}"
-    targets = _row(tables["table_3"], model=best, period=ALL, loss=loss).targets
-    text += f", on average over {counted(targets, 'target')}"
     if best == USUAL and len(ranks) > 1:
         text += "; learning from other assets or more predictors does not help here"
     return text + "."
+
+
+def _targets(tables: Tables, loss: str, model: str) -> int:
+    return int(_row(tables["table_3"], model=model, period=ALL, loss=loss).targets)
 
 
 def _tested(tables: Tables, best: Mapping[str, str]) -> list[str]:
@@ -90,7 +98,8 @@ def _tested(tables: Tables, best: Mapping[str, str]) -> list[str]:
     ]
     if not parts:
         return []
-    return [f"The lead over {USUAL} is significant (Diebold\N{EN DASH}Mariano test, 5%) {' and '.join(parts)}."]
+    them = "it" if len(set(best.values())) == 1 else "these"
+    return [f"Diebold\N{EN DASH}Mariano tests (5%) put {them} ahead of {USUAL} {' and '.join(parts)}."]
 
 
 def _confident(tables: Tables, best: Mapping[str, str], config: Mapping[str, Any]) -> list[str]:
@@ -98,16 +107,16 @@ def _confident(tables: Tables, best: Mapping[str, str], config: Mapping[str, Any
     if "table_4" not in tables:
         return ["No model confidence set has been computed yet."]
     table = tables["table_4"]
-    period = ALL if (table["period"] == ALL).any() else AGGREGATE
-    parts = []
+    period, unit = (ALL, "target") if (table["period"] == ALL).any() else (AGGREGATE, "sample period")
+    level = f"{config.get('confidence', 0.95):.0%}"
+    parts: list[str] = []
     for loss, model in best.items():
         own, naive = (_row(table, model=name, period=period, loss=loss) for name in (model, NAIVE))
         if own is not None and naive is not None:
-            parts.append(
-                f"by {loss}, {model} is in {own.included} of {counted(own.targets, 'set')} and NF in {naive.included}"
-            )
-    level = f"{config.get('confidence', 0.95):.0%}"
-    return [f"Of the {level} model confidence sets, one a target: {'; '.join(parts)}."] if parts else []
+            sets = "it" if parts else f"the {level} model confidence set"
+            held = f"{own.included} of {counted(own.targets, unit)} (NF for {naive.included})"
+            parts.append(f"by {loss}, {model} is in {sets} for {held}")
+    return [f"B{'; '.join(parts)[1:]}."] if parts else []
 
 
 def _left_out(tables: Tables) -> list[str]:
@@ -117,8 +126,9 @@ def _left_out(tables: Tables) -> list[str]:
     lacking = over_all.loc[over_all["left_out"] > 0, "model"].astype(str).to_list()
     if not lacking or len(lacking) == len(over_all):
         return []
-    named = ", ".join(lacking[:3]) + (" and others" if len(lacking) > 3 else "")
-    return [f"{counted(len(lacking), 'model')} without forecasts for some target are not ranked ({named})."]
+    if len(lacking) == 1:
+        return [f"{lacking[0]} lacks forecasts for some target and is not ranked."]
+    return [f"{len(lacking)} models lack forecasts for some target and are not ranked: {', '.join(lacking)}."]
 
 
 def counted(number: int, noun: str) -> str:

@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from volforecast.evaluation.comparison import AGGREGATE, ALL, pairwise_matrix, printed, printed_pairwise
-from volforecast.report.findings import Tables, ranking
+from volforecast.report.findings import APPROACHES, Tables, ranking
 
-_APPROACHES: Final = {"TO": "target only", "NP": "naive pooling", "MTL": "transfer learning"}
+_NBSP: Final = "\N{NO-BREAK SPACE}"
 
 
 class Cell(NamedTuple):
@@ -18,6 +18,7 @@ class Cell(NamedTuple):
 
     text: str
     kind: str = ""
+    below: str = ""
 
 
 class Row(NamedTuple):
@@ -85,17 +86,17 @@ def approaches(tables: Tables, caption: str) -> Grid:
     losses = ["MSE", "MAE", "QLIKE"]
     rows = []
     best = {loss: ranking(tables, loss).head(1) for loss in losses}
-    for approach, words in _APPROACHES.items():
+    for approach, words in APPROACHES.items():
         cells = []
         for loss in losses:
             ranks = ranking(tables, loss, approach).head(1)
             for model, ratio in ranks.items():
                 top = "top" if float(ratio) == float(best[loss].iloc[0]) else ""
-                cells.append(Cell(f"{_ratio(float(ratio), False)} {model}", top))
+                cells.append(Cell(_ratio(float(ratio), False), top, str(model)))
             if ranks.empty:
                 cells.append(Cell("n/a"))
         if any(cell.text != "n/a" for cell in cells):
-            rows.append(Row(f"{approach}: {words}", cells))
+            rows.append(Row(f"{approach} {words}", cells))
     return Grid(caption, "Approach", [], losses, rows)
 
 
@@ -108,9 +109,10 @@ def _grid(wide: pd.DataFrame, texts: NDArray[np.object_], kinds: NDArray[np.obje
     columns = [tuple(map(str, column)) for column in wide.columns.to_list()]
     periods = [period for period, _ in columns]
     groups = [(_period(period), periods.count(period)) for period in dict.fromkeys(periods)]
-    return Grid(
-        caption, "Model", groups, [loss for _, loss in columns], _rows(list(map(str, wide.index)), texts, kinds)
-    )
+    rows = _rows(list(map(str, wide.index)), texts, kinds)
+    if len(groups) == len(columns):  # one loss: the periods are header enough
+        return Grid(caption, "Model", [], [label for label, _ in groups], rows)
+    return Grid(caption, "Model", groups, [loss for _, loss in columns], rows)
 
 
 def _rows(names: Sequence[str], texts: NDArray[np.object_], kinds: NDArray[np.object_]) -> list[Row]:
@@ -126,7 +128,7 @@ def _kinds(top: NDArray[np.bool_], best: NDArray[np.bool_]) -> NDArray[np.object
 
 
 def _period(period: str) -> str:
-    return {ALL: "all days (s*)", AGGREGATE: "Agg."}.get(period, f"s = {period}")
+    return {ALL: f"all{_NBSP}days{_NBSP}(s*)", AGGREGATE: "Agg."}.get(period, f"s{_NBSP}={_NBSP}{period}")
 
 
 def _ratio(value: float, partial: bool) -> str:

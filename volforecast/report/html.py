@@ -102,9 +102,9 @@ def _glance(plan: Plan, forecasts: pd.DataFrame) -> list[tuple[str, str]]:
     return [
         ("Targets", f"{forecasts['target'].nunique():,}"),
         ("Models, beside NF", f"{made['model'].nunique():,}"),
-        ("Forecast days a target", days),
+        ("Days a target", days),
         ("Forecasts", f"{len(made):,}"),
-        ("First and last day forecast", f"{dates.min()} to {dates.max()}"),
+        ("Dates", f"{dates.min()} to {dates.max()}"),
         ("Seed", str(plan.config.get("seed", "none"))),
     ]
 
@@ -212,19 +212,24 @@ def _grids(tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any]) -> lis
         level = f"{config.get('confidence', 0.95):.0%}"
         caption = f"Number of targets whose {level} model confidence set a model is in; Agg. adds up the periods"
         shown.append(("Table 4: model confidence sets", grids.inclusions(tables["table_4"], caption)))
-    caption = "QLIKE, which the paper does not have: mean over targets of a model's loss divided by that of NF"
-    shown.append(("Table 3 by QLIKE", grids.relative(table, ["QLIKE"], caption)))
+    caption = "Not in the paper. Mean over targets of a model's QLIKE divided by that of NF"
+    shown.append(("QLIKE relative to the naive forecast", grids.relative(table, ["QLIKE"], caption)))
     return shown
 
 
 def _pairwise(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, grids.Grid]]:
-    named = {f"Table {n}: {loss}, {which} models": (f"table_{n}", loss) for n, (loss, which) in PAIRWISE_TABLES.items()}
-    named["QLIKE, all models"] = ("pairwise_qlike", "QLIKE")
+    cuts = [(f"Table {n}", loss, which, tables[f"table_{n}"]) for n, (loss, which) in PAIRWISE_TABLES.items()]
+    qlike = tables["pairwise_qlike"]
+    extended = qlike["model"].astype(str).str.endswith("-EXT")
+    cuts += [
+        ("Not in the paper", "QLIKE", "STD", qlike[~extended]),
+        ("Not in the paper", "QLIKE", "EXT", qlike[extended]),
+    ]
     caption = "Mean over targets of the {} of the model in the column divided by that of the benchmark in the row"
     return [
-        (title, grids.pairs(tables[name], caption.format(loss)))
-        for title, (name, loss) in named.items()
-        if not tables[name].empty
+        (f"{name}: {loss}, {which} models", grids.pairs(table, caption.format(loss)))
+        for name, loss, which, table in cuts
+        if not table.empty
     ]
 
 

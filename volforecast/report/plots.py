@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-WIDTH: Final = 420.0  # user units; about a phone's width, so that text stays legible there
+WIDTH: Final = 380.0  # user units; about a phone's width, so that text stays legible there
 MOST_MARKS: Final = 40  # targets drawn one by one; beyond it their middle 80% are
 
 _INK, _MUTED, _GRID, _PAPER = "#010101", "#020202", "#030303", "#040404"
@@ -163,7 +163,7 @@ def forecast_path(days: FloatArray, realized: FloatArray, forecast: FloatArray, 
     with _style(title):
         figure, axes = _figure(210.0)
         _log_axis(axes, "y", np.concatenate([realized, forecast]))
-        axes.plot(days, _positive(realized), ".", color=_MUTED, markersize=2.6, label="realized")
+        axes.plot(days, _positive(realized), ".", color=_MUTED, markersize=3.2, label="realized")
         axes.plot(days, _positive(forecast), color=_look(model)[0], linewidth=1.4, label=model)
         axes.set_xlabel("trading day since listing")
         axes.set_ylabel("variance, % squared (log)")

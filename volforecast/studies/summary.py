@@ -57,6 +57,10 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
     for name, table in tables.items():
         yield f"tables/{name}.parquet", to_parquet(pa.Table.from_pandas(table, preserve_index=False))
         yield f"tables/{name}.csv", _csv(table)
+    # matplotlib and jinja2 are needed here only; workers, which import this file too, do without them
+    from volforecast.report.html import Report, render_report
+
+    yield "report.html", render_report(Report(plan, forecasts, tables))
 
 
 def make_tables(forecasts: pd.DataFrame, sets: list[pd.DataFrame]) -> dict[str, pd.DataFrame]:
