@@ -1,6 +1,6 @@
 """Put the tables of a results folder into a page, below its marker: the page's words stay, its numbers are made anew.
 
-    python benchmarks/results_page.py RESULTS docs/results/dj30.md
+python benchmarks/results_page.py RESULTS docs/results/dj30.md
 """
 
 import argparse
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from volforecast.evaluation.comparison import PAIRWISE_TABLES, pairwise_matrix, printed, printed_pairwise
+from volforecast.evaluation.layout import PAIRWISE_TABLES, pairwise_matrix, printed, printed_pairwise
 
 MARKER = "<!-- everything below is made by benchmarks/results_page.py -->"
 

@@ -4,20 +4,11 @@ import pytest
 
 from tests.evaluation import naive_evaluation as naive
 from volforecast.errors import InputError
-from volforecast.evaluation import comparison
-from volforecast.evaluation.comparison import (
-    confidence_sets,
-    cut_pairwise,
-    inclusion_counts,
-    mean_losses,
-    pairwise,
-    pairwise_matrix,
-    paper_order,
-    printed,
-    printed_pairwise,
-    relative_to_naive,
-)
+from volforecast.evaluation.comparison import mean_losses, pairwise, relative_to_naive
 from volforecast.evaluation.confidence_set import model_confidence_set, stationary_bootstrap_indices
+from volforecast.evaluation.inclusion import confidence_sets, inclusion_counts
+from volforecast.evaluation.layout import PAIRWISE_TABLES, cut_pairwise, pairwise_matrix, printed, printed_pairwise
+from volforecast.evaluation.order import paper_order
 from volforecast.seeds import generator
 
 MODELS = ["NF", "TO HAR-STD", "TO HAR-EXT", "MTL-50 HAR-STD", "MTL-75 XGB-EXT", "NP XGB-STD"]
@@ -238,7 +229,7 @@ def test_tables_8_to_11_are_cuts_of_the_pairwise_tables() -> None:
                 star = "*" if stars.loc[benchmark, model] else ""
                 shown = "-" if benchmark == model else f"{ratios.loc[benchmark, model]:.3f}{star}"
                 assert text.loc[benchmark, model] == shown
-    assert comparison.PAIRWISE_TABLES.keys() == {8, 9, 10, 11}
+    assert PAIRWISE_TABLES.keys() == {8, 9, 10, 11}
     with pytest.raises(InputError, match="12"):
         cut_pairwise(both, 12)
 

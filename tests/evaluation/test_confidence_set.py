@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from arch.bootstrap import MCS
@@ -215,13 +213,3 @@ def test_the_best_model_is_kept_and_bad_ones_go() -> None:
         gone += not found.included[4]
     assert kept >= 200 * 0.95 - 2 * np.sqrt(200 * 0.95 * 0.05)
     assert gone >= 190
-
-
-def test_the_paper_size_takes_a_fraction_of_a_second() -> None:
-    losses = volatility_losses(500, 31, 18)
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        model_confidence_set(losses, rng=np.random.default_rng(1))
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.3

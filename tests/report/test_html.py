@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from cluster.study import Plan, Unit
-from volforecast.evaluation.comparison import confidence_sets
+from volforecast.evaluation.inclusion import confidence_sets
 from volforecast.report.findings import compared
 from volforecast.report.html import Report, render_report
 from volforecast.report.plots import log_ticks

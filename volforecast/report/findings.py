@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from volforecast.evaluation.comparison import AGGREGATE, ALL, NAIVE, PAIRWISE_TABLES
+from volforecast.evaluation.layout import PAIRWISE_TABLES
+from volforecast.evaluation.order import AGGREGATE, ALL, NAIVE
 from volforecast.report.plots import approach_of
 
 USUAL: Final = "TO HAR-STD"

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from volforecast.evaluation.comparison import AGGREGATE, ALL, pairwise_matrix, printed, printed_pairwise
+from volforecast.evaluation.layout import pairwise_matrix, printed, printed_pairwise
+from volforecast.evaluation.order import AGGREGATE, ALL
 from volforecast.report.findings import APPROACHES, Tables, ranking
 
 _NBSP: Final = "\N{NO-BREAK SPACE}"

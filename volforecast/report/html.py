@@ -13,8 +13,9 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from cluster.study import Plan
-from volforecast.evaluation.comparison import ALL, NAIVE, PAIRWISE_TABLES, paper_order
+from volforecast.evaluation.layout import PAIRWISE_TABLES
 from volforecast.evaluation.losses import loss_matrix, usable_series
+from volforecast.evaluation.order import ALL, NAIVE, paper_order
 from volforecast.report import grids, plots
 from volforecast.report.findings import USUAL, counted, ranking, summary
 

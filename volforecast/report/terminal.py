@@ -11,7 +11,8 @@ from cluster.driver import Summary
 from cluster.objects import Objects
 from cluster.store import ResultStore
 from volforecast.data.parquet import from_parquet
-from volforecast.evaluation.comparison import printed
+from volforecast.evaluation.layout import printed
+from volforecast.evaluation.order import ALL
 
 if TYPE_CHECKING:
     from volforecast.data.build import BuiltPanel
@@ -49,12 +50,14 @@ def print_tables(out: str) -> None:
         print(f"{objects.url}: no target's sample period is complete yet, so there is no table")
         return
     relative = from_parquet(payload).to_pandas()
+    if relative["period"].nunique() == 2:  # one sample period: all days together are the same days
+        relative = relative[relative["period"] != ALL]
     shown = printed(relative, "ratio")
     table = Table(title="Errors relative to the naive forecast (below 1 is better), mean over targets")
     table.add_column("model")
     for column in shown.columns:
         period, loss = map(str, tuple(column))
-        table.add_column(f"{'all' if period == 'all' else 's=' + period}\n{loss}", justify="right")
+        table.add_column(f"{'all' if period == ALL else 's=' + period}\n{loss}", justify="right")
     values = shown.to_numpy(dtype=float)
     best = np.fmin.reduce(values, axis=0)
     previous = ""

@@ -20,7 +20,8 @@ from cluster.study import Output, Plan, Results, Unit
 from volforecast.data.panel import Panel
 from volforecast.data.parquet import from_parquet, to_parquet
 from volforecast.errors import ConfigError, PanelError
-from volforecast.evaluation.comparison import ALL, confidence_set
+from volforecast.evaluation.inclusion import confidence_set
+from volforecast.evaluation.order import ALL
 from volforecast.models.fnn import FNN
 from volforecast.models.har import HAR
 from volforecast.models.protocol import Model

@@ -9,14 +9,9 @@ import pyarrow as pa
 
 from cluster.study import Plan, Results, Unit
 from volforecast.data.parquet import from_parquet, to_parquet
-from volforecast.evaluation.comparison import (
-    PAIRWISE_TABLES,
-    cut_pairwise,
-    inclusion_counts,
-    mean_losses,
-    pairwise,
-    relative_to_naive,
-)
+from volforecast.evaluation.comparison import mean_losses, pairwise, relative_to_naive
+from volforecast.evaluation.inclusion import inclusion_counts
+from volforecast.evaluation.layout import PAIRWISE_TABLES, cut_pairwise
 from volforecast.studies.model_names import NAIVE
 from volforecast.studies.rolling import FORECAST_COLUMNS
 
