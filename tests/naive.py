@@ -141,6 +141,7 @@ class World:
         self.tables = {asset: predictors(panel, asset) for asset in names}
         self.dates = {asset: list(table["date"]) for asset, table in self.tables.items()}
         self.sources = [asset for asset in panel.with_role("source") if asset in self.tables]
+        self._distances: dict[tuple[str, int, int], list[Block]] = {}
         self.values = {asset: table[EXT].to_numpy() for asset, table in self.tables.items()}
 
     def row(self, pair: Pair, columns: Sequence[str]) -> list[float]:
@@ -160,11 +161,13 @@ class World:
 
     def distances(self, target: str, origin: int, length: int = 22) -> list[Block]:
         """Every block of every source with its distance to the target's last rows, the forecast row included."""
-        query = [self.row((target, t), STD) for t in range(origin - length + 1, origin + 1)]
-        return [
-            Block(*block[0], dtw(query, [self.row(pair, STD) for pair in block]))
-            for block in self.grid(target, origin, length)
-        ]
+        if (target, origin, length) not in self._distances:
+            query = [self.row((target, t), STD) for t in range(origin - length + 1, origin + 1)]
+            self._distances[target, origin, length] = [
+                Block(*block[0], dtw(query, [self.row(pair, STD) for pair in block]))
+                for block in self.grid(target, origin, length)
+            ]
+        return self._distances[target, origin, length]
 
     def training_pairs(self, target: str, origin: int, approach: str, length: int = 22) -> set[Pair]:
         """Pairs of TO, NP, MTL-25, MTL-50 or MTL-75, before any is dropped for a missing predictor."""
@@ -178,7 +181,9 @@ class World:
             pairs |= {(b.asset, b.start + i) for b in found if b.distance <= limit for i in range(length)}
         return pairs
 
-    def training_table(self, pairs: set[Pair], columns: Sequence[str]) -> tuple[list[Pair], np.ndarray, np.ndarray, int]:
+    def training_table(
+        self, pairs: set[Pair], columns: Sequence[str]
+    ) -> tuple[list[Pair], np.ndarray, np.ndarray, int]:
         """Pairs by date, then asset, without those that lack a predictor; X, y, and how many were dropped."""
         ordered = sorted(pairs, key=lambda pair: (self.dates[pair[0]][pair[1] - 1], pair[0]))
         kept = [pair for pair in ordered if not any(math.isnan(value) for value in self.row(pair, columns))]
@@ -189,12 +194,12 @@ class World:
 # ----------------------------------------------------------------------------------------------------------- forecasts
 
 
-def har(X: np.ndarray, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Ordinary least squares with an intercept, on predictors divided by their largest value."""
+def har(X: np.ndarray, y: np.ndarray, row: Sequence[float]) -> float:
+    """Ordinary least squares with an intercept, on predictors divided by their largest value; the row's forecast."""
     size = np.where(np.abs(X).max(axis=0) > 0, np.abs(X).max(axis=0), 1.0)
     design = np.column_stack([np.ones(len(X)), X / size])
     coefficients = np.linalg.lstsq(design, y, rcond=None)[0]
-    return np.column_stack([np.ones(len(rows)), rows / size]) @ coefficients
+    return float(np.array([1.0, *(np.array(row) / size)]) @ coefficients)
 
 
 class Forecast(NamedTuple):
@@ -206,6 +211,7 @@ class Forecast(NamedTuple):
     realized: float
     status: str
     train_rows: int
+    dropped_rows: int
 
 
 def har_forecasts(
@@ -216,16 +222,18 @@ def har_forecasts(
     rv = [world.row((target, t), STD)[0] for t in range(1, period + horizon + 1)]
     for origin in range(period, period + horizon, every):
         pairs = world.training_pairs(target, origin, approach)
+        _, X, y, dropped = world.training_table(pairs, columns)
+        _, X_std, y_std, _ = world.training_table(pairs, STD)
         for t in range(origin, min(origin + every, period + horizon)):
-            used, status = list(columns), "ok"
-            if any(math.isnan(value) for value in world.row((target, t), used)):
-                used, status = STD, "fallback"
-            _, X, y, _ = world.training_table(pairs, used)
-            own = len(world.training_table(pairs, columns)[2])
-            value = float(har(X, y, np.array([world.row((target, t), used)]))[0])
+            row, status = world.row((target, t), columns), "ok"
+            if any(math.isnan(value) for value in row):
+                status = "fallback"
+                value = har(X_std, y_std, world.row((target, t), STD))
+            else:
+                value = har(X, y, row)
             if value < 0:
                 value = min(rv[:origin])
-            result.append(Forecast(origin, world.dates[target][t], value, rv[t], status, own))
+            result.append(Forecast(origin, world.dates[target][t], value, rv[t], status, len(y), dropped))
     return result
 
 

@@ -101,6 +101,7 @@ def test_a_damaged_panel_is_one_line_and_exit_code_2(
     [
         (["--targets", "NOPE"], ["--targets: NOPE is not in daily.parquet"]),
         (["--targets", "SRC00001"], ["SRC00001 has the role source", "NEW00001"]),
+        (["--targets", "NEW00001,NEW00001"], ["names one twice"]),
         (["--models", "LSTM"], ["'LSTM' fits no model", "MTL-75 XGB-EXT"]),
         (["--periods", "30"], ["30 is too short"]),
         (["--periods", "50,60"], ["overlap"]),

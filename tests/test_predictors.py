@@ -159,7 +159,9 @@ def one_line(error: pytest.ExceptionInfo[PanelError]) -> str:
 def test_missing_inputs_are_named() -> None:
     panel = small()
     require_inputs(panel)
-    without = dataclasses.replace(panel, daily=panel.daily.drop(columns=["volume"]), market=panel.market[["date", "hsi"]])
+    without = dataclasses.replace(
+        panel, daily=panel.daily.drop(columns=["volume"]), market=panel.market[["date", "hsi"]]
+    )
     with pytest.raises(PanelError) as error:
         require_inputs(without)
     message = one_line(error)

@@ -130,7 +130,11 @@ ASSET_RULES: dict[str, tuple[Change, tuple[str, ...], tuple[str, ...]]] = {
     ),
     "listed twice": (lambda t: pd.concat([t, t.iloc[:1]]), (), ("assets.parquet", "AAA", "keep one")),
     "not listed": (lambda t: t.iloc[1:], (), ("assets.parquet", "AAA", "daily.parquet", "add it with its role")),
-    "target absent": (lambda t: t, ("ZZZ",), ("--targets", "ZZZ", "daily.parquet", "AAA, BBB, CCC", "check the spelling")),
+    "target absent": (
+        lambda t: t,
+        ("ZZZ",),
+        ("--targets", "ZZZ", "daily.parquet", "AAA, BBB, CCC", "check the spelling"),
+    ),
     "target is a source": (lambda t: t, ("AAA",), ("--targets", "AAA", "role source", "column role", "CCC")),
     "first days missing": (
         put("first_trading_day", pd.Timestamp("2019-12-20"), 2),

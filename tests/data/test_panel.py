@@ -136,7 +136,9 @@ SAME_CONTENT: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "text dates": lambda t: t.assign(date=t["date"].dt.strftime("%Y-%m-%d")),
     "dates without time": lambda t: t.assign(date=t["date"].dt.date),
     "dates at the close": lambda t: t.assign(date=t["date"] + pd.Timedelta(hours=16)),
-    "dates of an exchange": lambda t: t.assign(date=(t["date"] + pd.Timedelta("16h")).dt.tz_localize("America/New_York")),
+    "dates of an exchange": lambda t: t.assign(
+        date=(t["date"] + pd.Timedelta("16h")).dt.tz_localize("America/New_York")
+    ),
     "dates in seconds": lambda t: t.assign(date=t["date"].astype("datetime64[s]")),
     "nullable types": lambda t: t.convert_dtypes(),
     "flags as numbers": lambda t: t.assign(earnings_next_day=t["earnings_next_day"].astype(float)),
@@ -198,9 +200,17 @@ def test_a_date_is_in_the_fingerprint(tmp_path: Path, plain: Panel) -> None:
     assert read_panel(write(tmp_path / "p", content)).fingerprint != plain.fingerprint
 
 
-def test_the_fingerprint_of_a_column_is_bound_to_its_name(tmp_path: Path, plain: Panel) -> None:
-    content = with_daily(lambda t: t.rename(columns={"close": "volume", "volume": "close"}))
-    assert read_panel(write(tmp_path / "p", content)).fingerprint != plain.fingerprint
+def test_the_fingerprint_knows_which_column_a_value_is_in(tmp_path: Path) -> None:
+    content = tables()
+    bare = content["daily"][["asset", "date", "rv"]]
+    prints = set()
+    for number, column in enumerate(("close", "volume")):
+        daily = bare.assign(**{column: 5.0})
+        prints.add(read_panel(write(tmp_path / f"daily{number}", content | {"daily": daily})).fingerprint)
+    for number, column in enumerate(("ads", "vix")):
+        market = content["market"][["date"]].assign(**{column: 5.0})
+        prints.add(read_panel(write(tmp_path / f"market{number}", content | {"market": market})).fingerprint)
+    assert len(prints) == 4
 
 
 def test_asset_defaults(tmp_path: Path) -> None:
@@ -221,6 +231,13 @@ def test_a_first_trading_day_left_empty_is_the_first_row(zone: str | None, as_te
     content["assets"]["first_trading_day"] = given.astype(str).where(given.notna()) if as_text else given
     assets = read_panel(write(tmp_path / "p", content)).assets
     assert [f"{day:%Y-%m-%d}" for day in assets["first_trading_day"]] == ["2020-01-01", "2020-01-01", "2020-01-06"]
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NaT])
+def test_no_first_trading_day_at_all(nothing: object, tmp_path: Path, plain: Panel) -> None:
+    content = tables()
+    content["assets"]["first_trading_day"] = nothing
+    assert_same(read_panel(write(tmp_path / "p", content)), plain)
 
 
 def test_rows_before_a_target_is_listed_are_left_out(tmp_path: Path) -> None:
@@ -302,6 +319,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         ("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none")),
     ):
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
     s3fs.S3FileSystem.clear_instance_cache()
     boto3.client("s3", endpoint_url=address).create_bucket(Bucket="panels")
     yield "s3://panels"
@@ -331,6 +349,23 @@ def test_s3_reads_as_a_local_folder_does(bucket: str, tmp_path: Path, plain: Pan
         assert url in str(error.value)
 
 
+@pytest.mark.s3
+def test_s3_without_credentials_is_one_line(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(PanelError, match=r"^s3://panels/p: cannot be reached \(.*\); check address and credentials$"):
+        read_panel(f"{bucket}/p")
+
+
+def test_an_address_of_a_kind_nobody_knows() -> None:
+    with pytest.raises(PanelError, match=r"^s4://panels/p: cannot be reached \(.*\); check address and credentials$"):
+        read_panel("s4://panels/p")
+
+
 # ------------------------------------------------------------------------------------------------ not a panel at all
 
 
@@ -358,5 +393,7 @@ def test_a_truncated_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("column", ["asset", "date", "rv"])
 def test_a_required_column_that_is_missing(column: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "p", with_daily(lambda t: t.drop(columns=column)))
-    with pytest.raises(PanelError, match=rf"^daily\.parquet: no column '{column}' \(it has .*\); name .* --columns .*$"):
+    with pytest.raises(
+        PanelError, match=rf"^daily\.parquet: no column '{column}' \(it has .*\); name .* --columns .*$"
+    ):
         read_panel(folder)

@@ -9,7 +9,7 @@ import fsspec
 import pandas as pd
 import pytest
 
-from tests.folders import MODELS, PERIODS, digests, finish, short_config, small_panel, start, study_words
+from tests.folders import MODELS, digests, finish, short_config, small_panel, start, study_words
 from volforecast.cli import main
 from volforecast.studies.model_names import pick
 
@@ -141,7 +141,7 @@ def test_report_and_status_need_no_refitting(
     assert "NP HAR-STD" in capsys.readouterr().out
     assert digests(quiet_run) == before
     assert main(["status", str(quiet_run)]) == 0
-    assert "forecast: 68 of 68 done" in capsys.readouterr().out
+    assert "forecast: 64 of 64 done" in capsys.readouterr().out
 
 
 def test_another_configuration_is_refused_and_changes_nothing(
@@ -184,4 +184,23 @@ def test_a_model_that_cannot_be_estimated_is_named_and_the_others_finish(
     reasons = estimations.loc[estimations["reason"].notna()]
     assert set(reasons["model"]) == {"TO HAR-EXT"}
     assert reasons["reason"].str.contains("TO HAR-EXT at origin 60: ").any()
-    assert PERIODS  # the other runs cover both periods
+
+
+def test_a_target_older_than_its_sources_has_nothing_to_select_at_first(
+    home: Path, panel: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sources that begin when the target is 55 days old: no complete block, so MTL is estimated on the target alone."""
+    early = home / "early"
+    early.mkdir()
+    for name in ("assets", "market"):
+        (early / f"{name}.parquet").write_bytes((panel / f"{name}.parquet").read_bytes())
+    daily = pd.read_parquet(panel / "daily.parquet")
+    listing = daily.loc[daily["asset"] == "NEW00001", "date"].iloc[54]
+    daily[daily["asset"].str.startswith("NEW") | (daily["date"] >= listing)].to_parquet(early / "daily.parquet")
+    out = home / "early-out"
+    words = ["study", "new-issues", "--panel", str(early), "--out", str(out), "--config", str(short_config(home))]
+    words += ["--targets", "NEW00001", "--periods", "50", "--models", "TO HAR-STD,MTL-25 HAR-STD", "--workers", "2"]
+    code, _, error = finish(start(words))
+    assert code == 0, error
+    forecasts = pd.read_parquet(out / "forecasts").pivot(index="date", columns="model", values="forecast")
+    assert forecasts["MTL-25 HAR-STD"].equals(forecasts["TO HAR-STD"])

@@ -199,7 +199,7 @@ def _dates(
 ) -> "pd.Series[pd.Timestamp]":
     """The column as dates without time and zone; ``empty`` fills those that are not given."""
     try:
-        if pd.api.types.is_numeric_dtype(table[column]):
+        if pd.api.types.is_numeric_dtype(table[column]) and table[column].notna().any():
             raise ValueError(f"it holds numbers such as {table[column].iloc[0]}")
         dates = pd.to_datetime(table[column])
         if getattr(dates.dt, "tz", None) is not None:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
+from botocore.exceptions import BotoCoreError
 
 from volforecast.data.checks import check_assets, check_daily, check_gaps, check_market
 from volforecast.errors import PanelError
@@ -94,11 +95,11 @@ def read_panel(
 
 
 def _read_table(path: str, name: str, columns: Columns, *, required: bool) -> pd.DataFrame:
-    filesystem, root = fsspec.core.url_to_fs(path)
-    location = str(PurePosixPath(root) / name)
     try:
+        filesystem, root = fsspec.core.url_to_fs(path)
+        location = str(PurePosixPath(root) / name)
         found = filesystem.exists(location)
-    except OSError as error:
+    except (OSError, ValueError, ImportError, BotoCoreError) as error:
         reason = _one_line(error)
         raise PanelError(f"{path}: cannot be reached ({reason}); check address and credentials") from error
     if not found:
@@ -115,7 +116,7 @@ def _read_table(path: str, name: str, columns: Columns, *, required: bool) -> pd
             dataset = ds.dataset(location, filesystem=filesystem, format="parquet", partitioning=folders)
         # without pandas' metadata an index of the writer's (often the date) is a column like any other
         table: pd.DataFrame = dataset.to_table().to_pandas(ignore_metadata=True)
-    except (OSError, ValueError, TypeError, NotImplementedError) as error:
+    except (OSError, ValueError, TypeError, NotImplementedError, BotoCoreError) as error:
         raise PanelError(f"{path}/{name}: not a readable Parquet table ({_one_line(error)}); write it again") from error
     return table
 

@@ -6,15 +6,16 @@ from msgspec import Struct
 from volforecast.errors import FitError
 from volforecast.models.protocol import FloatArray, TrainingSet
 
-# eigenvalues of a correlation matrix below this share of the largest one leave the normal equations without correct digits
-WELL_CONDITIONED = 1e-9
+# with an eigenvalue of the correlation matrix below this share of the largest one, the normal equations agree with a
+# decomposition of the design to fewer than nine digits on rows that leave the range of the training set
+WELL_CONDITIONED = 1e-6
 
 
 class HAR(Struct, frozen=True, forbid_unknown_fields=True):
     """Least squares with an intercept; a rank-deficient design gets the minimum-norm solution.
 
-    The norm is taken over the slopes of the standardised predictors, so the solution does not depend on their units, and
-    a predictor that is constant in the training set gets a slope of zero.
+    The norm is taken over the slopes of the standardised predictors, so the solution does not depend on their units,
+    and a predictor that is constant in the training set gets a slope of zero.
     """
 
     def tune(self, first: TrainingSet, seed: int) -> None:
@@ -23,7 +24,8 @@ class HAR(Struct, frozen=True, forbid_unknown_fields=True):
     def forecast(self, train: TrainingSet, rows: FloatArray, tuned: None, seed: int) -> FloatArray:
         """Fitted values for ``rows``, shape (forecasts,), per cent squared; may be negative."""
         intercept, slopes = least_squares(train.X, train.y)
-        return intercept + rows @ slopes
+        # row by row: the last digit of a matrix product depends on how many rows it is given
+        return np.asarray(intercept + (rows * slopes).sum(axis=1))
 
 
 def least_squares(X: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
@@ -33,13 +35,16 @@ def least_squares(X: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
     decomposition of the design and, on standardised columns, as accurate); the design itself is decomposed elsewhere.
 
     Raises:
-        FitError: There is no row.
+        FitError: There is no row, or a value is NaN, infinite, or too large to be squared.
     """
     if not len(y):
         raise FitError("least squares needs at least one row; the training set is empty")
-    centre, level = X.mean(axis=0), y.mean()
-    Z = X - centre
-    scale = np.sqrt((Z * Z).mean(axis=0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre, level = X.mean(axis=0), y.mean()
+        Z = X - centre
+        scale = np.sqrt((Z * Z).mean(axis=0))
+    if not (np.isfinite(level) and np.isfinite(scale).all()):
+        raise FitError("the training rows hold NaN, infinite or absurdly large values; check the panel")
     # rounding leaves a constant column with deviations of the size of its last digit
     varies = scale > 1e-12 * np.abs(centre)
     scale = np.where(varies, scale, 1.0)

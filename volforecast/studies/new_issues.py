@@ -81,6 +81,8 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
                     f"periods: {period} is too short; the query needs {self.block_length} rows with a monthly mean, so "
                     f"the first origin is day {first} or later (the first-days study covers the days before)"
                 )
+        if len(set(self.targets)) != len(self.targets):
+            raise ConfigError(f"targets: {', '.join(self.targets)} names one twice; give each target once")
         for name, value in (("horizon_days", self.horizon_days), ("refit_every", self.refit_every)):
             if value < 1:
                 raise ConfigError(f"{name}: {value} is not a number of days; give 1 or more")
@@ -260,8 +262,11 @@ def _selected_at(data: Market, rate: int | None, length: int, inputs: Mapping[st
         return lambda origin: np.empty(0, dtype=np.int64)
     chosen = selected_rows(data.rows, from_parquet(inputs[unit.needs[0]]), rate, length)
 
+    nothing = np.empty(0, dtype=np.int64)
+
     def at(origin: int) -> IntArray:
-        return chosen[origin]
+        # sources that list after the target have no complete block at its first origins: nothing is selected there
+        return chosen.get(origin, nothing)
 
     return at
 

@@ -107,4 +107,7 @@ def dtw_to_blocks(query: FloatArray, rows: FloatArray, starts: NDArray[np.int64]
     if len(starts):
         contiguous = np.ascontiguousarray(query, dtype=np.float64)
         _dtw_blocks(contiguous, rows, np.ascontiguousarray(starts, dtype=np.int64), length, out)
+    if not np.isfinite(out).all():
+        # every path through a block crosses all of its rows, so NaN in one of them never gives a finite distance
+        raise ValueError("a block holds NaN: its distance would be undefined")
     return out

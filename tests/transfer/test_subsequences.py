@@ -1,0 +1,136 @@
+"""The grid of subsequences, and that it does not matter how the sources are cut into shards."""
+
+import dataclasses
+import functools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import naive
+from volforecast.data.panel import Panel
+from volforecast.predictors import PredictorRows, build_rows
+from volforecast.studies.rolling import query_at
+from volforecast.transfer.selection import INCLUSION_RATES, Selection, select
+from volforecast.transfer.subsequences import block_starts, make_shards, measure
+
+SOURCES = 7
+TARGET = "NEW00001"
+
+
+@functools.lru_cache(maxsize=1)
+def small() -> tuple[Panel, PredictorRows]:
+    """Seven sources with histories of different lengths, one of them too short for a block."""
+    with tempfile.TemporaryDirectory() as folder:
+        panel = naive.simulated(Path(folder), sources=SOURCES, source_days=320, target_days=140)
+    days = {asset: 320 - 37 * i for i, asset in enumerate(panel.with_role("source")[:-1])} | {"SRC00007": 160}
+    counted = panel.daily.groupby("asset").cumcount(ascending=False)
+    keep = counted < panel.daily["asset"].map(days).fillna(320)
+    panel = dataclasses.replace(panel, daily=panel.daily[keep].reset_index(drop=True))
+    return panel, build_rows(panel)
+
+
+@settings(max_examples=100, deadline=None)
+@given(known=st.integers(0, 200), length=st.integers(1, 30), first=st.integers(0, 25))
+def test_blocks_are_cut_from_the_end(known: int, length: int, first: int) -> None:
+    pairs = [("A", row) for row in range(first, known)]
+    assert block_starts(known, length, first).tolist() == [block[0][1] for block in naive.blocks(pairs, length)]
+
+
+@pytest.mark.parametrize(("known", "starts"), [(42, []), (43, [21]), (64, [42]), (65, [21, 43]), (66, [22, 44])])
+def test_the_excess_at_the_beginning_is_dropped(known: int, starts: list[int]) -> None:
+    assert block_starts(known, 22).tolist() == starts
+
+
+def selection(shards: int, origin: int, length: int = 22) -> Selection:
+    panel, rows = small()
+    query = query_at(rows, TARGET, origin, length)
+    return select([measure(shard, query) for shard in make_shards(rows, panel.with_role("source"), shards)])
+
+
+def test_the_query_ends_with_the_forecast_row() -> None:
+    panel, rows = small()
+    table = naive.predictors(panel, TARGET)
+    query = query_at(rows, TARGET, 60, 22)
+    assert query.cut == naive.day_number(table.loc[60, "date"])
+    np.testing.assert_allclose(query.values, table.loc[39:60, naive.STD].to_numpy(), rtol=1e-12)
+
+
+def by_asset(rows: PredictorRows, found: Selection, rate: int) -> list[tuple[str, int]]:
+    starts = found.start[found.selected[rate]]
+    owners = np.searchsorted(rows.offsets, starts, side="right") - 1
+    return [(rows.assets[a], int(start - rows.offsets[a]) + 1) for a, start in zip(owners, starts, strict=True)]
+
+
+@pytest.mark.parametrize(("origin", "length"), [(43, 22), (50, 22), (65, 22), (100, 22), (60, 10), (80, 5)])
+def test_blocks_distances_and_selections_agree_with_plain_loops(origin: int, length: int) -> None:
+    panel, rows = small()
+    slow = naive.World(panel).distances(TARGET, origin, length)
+    found = selection(3, origin, length)
+    np.testing.assert_allclose(found.distance, [block.distance for block in slow], rtol=1e-12)
+    everything = dataclasses.replace(found, selected={100: np.ones(len(slow), dtype=bool)})
+    assert by_asset(rows, everything, 100) == [(block.asset, block.start) for block in slow]
+    for rate in INCLUSION_RATES:
+        limit = naive.quantile([block.distance for block in slow], rate)
+        chosen = [(block.asset, block.start) for block in slow if block.distance <= limit]
+        assert by_asset(rows, found, rate) == chosen
+
+
+def test_real_panel_agrees_with_plain_loops() -> None:
+    panel = naive.dj30()
+    rows = build_rows(panel)
+    sources = ("AAPL", "TRV")  # TRV begins in 2007: its calendar differs
+    world = naive.World(panel, [*sources, "V"])
+    query = query_at(rows, "V", 150, 22)
+    found = select([measure(shard, query) for shard in make_shards(rows, sources, 2)])
+    slow = world.distances("V", 150)
+    assert by_asset(rows, dataclasses.replace(found, selected={0: found.distance >= 0}), 0) == [b[:2] for b in slow]
+    np.testing.assert_allclose(found.distance, [block.distance for block in slow], rtol=1e-12)
+
+
+def same(a: Selection, b: Selection) -> bool:
+    arrays = [(a.start, b.start), (a.distance, b.distance), *((a.selected[e], b.selected[e]) for e in INCLUSION_RATES)]
+    return all(x.tobytes() == y.tobytes() and x.dtype == y.dtype for x, y in arrays)
+
+
+@settings(max_examples=40, deadline=None)
+@given(shards=st.integers(1, SOURCES + 2), origin=st.integers(43, 139), data=st.data())
+def test_number_and_order_of_shards_do_not_matter(shards: int, origin: int, data: st.DataObject) -> None:
+    panel, rows = small()
+    query = query_at(rows, TARGET, origin, 22)
+    parts = [measure(shard, query) for shard in make_shards(rows, panel.with_role("source"), shards)]
+    shuffled = data.draw(st.permutations(parts))
+    assert same(select(shuffled), selection(1, origin))
+
+
+@pytest.mark.parametrize("count", range(1, SOURCES + 3))
+def test_every_source_is_in_one_shard(count: int) -> None:
+    panel, rows = small()
+    shards = make_shards(rows, panel.with_role("source"), count)
+    assert len(shards) <= count
+    assert [asset for shard in shards for asset in shard.assets] == list(panel.with_role("source"))
+    for shard in shards:
+        for a, asset in enumerate(shard.assets):
+            own = slice(rows.first_row(asset), rows.first_row(asset) + rows.days(asset))
+            part = slice(shard.offsets[a], shard.offsets[a + 1])
+            assert shard.first_rows[a] == own.start
+            assert shard.rows[part].tobytes() == rows.X[own, :3].tobytes()
+            assert shard.label_date[part].tolist() == rows.label_date[own].tolist()
+
+
+def test_equal_sources_are_shared_out_evenly() -> None:
+    panel, rows = small()
+    equal = tuple(asset for asset in panel.with_role("source") if rows.days(asset) > 200)
+    sizes = [len(shard.rows) for shard in make_shards(rows, equal, 2)]
+    assert max(sizes) < 0.7 * sum(sizes)
+
+
+def test_before_any_block_exists_nothing_is_selected() -> None:
+    panel, rows = small()
+    query = dataclasses.replace(query_at(rows, TARGET, 50, 22), cut=0)
+    found = select([measure(shard, query) for shard in make_shards(rows, panel.with_role("source"), 2)])
+    assert len(found.start) == len(found.distance) == 0
+    assert all(len(found.selected[rate]) == 0 for rate in INCLUSION_RATES)
