@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from threadpoolctl import threadpool_limits
+
 from cluster.coordinator import Blocked, Coordinator
-from cluster.errors import CorruptPartError
+from cluster.errors import CorruptPartError, StoreError
 from cluster.progress import Display
 from cluster.session import ray_session
 from cluster.store import Failure, ResultStore
 from cluster.study import Plan, Study, Unit
+
+ROUNDS = 5  # how often a run goes back to work because its results were damaged before they were collected
 
 
 class Summary(NamedTuple):
@@ -37,7 +41,7 @@ class Summary(NamedTuple):
     @property
     def complete(self) -> bool:
         """Whether every unit is done."""
-        return not self.failures and not self.blocked
+        return self.computed + self.resumed == len(self.plan.units)
 
 
 def run_study(
@@ -60,11 +64,12 @@ def run_study(
     store = ResultStore(url)
     store.adopt_plan(plan)
     store.objects.replace("study.json", describe(plan))
-    keys = {unit.key for unit in plan.units}
-    resumed = len(store.committed() & keys)
+    keys = [unit.key for unit in plan.units]
+    done = store.committed()
+    resumed = len(done.intersection(keys))
     with _sigterm_interrupts(), Display(plan.study, quiet=quiet) as display:
-        while True:
-            coordinator = Coordinator(plan.units, store.committed())
+        for _ in range(ROUNDS):
+            coordinator = Coordinator(plan.units, done)
             if coordinator.pending:
                 with ray_session(address, workers):
                     # ray reads its environment when it is imported, so nothing may import it before the session
@@ -74,21 +79,28 @@ def run_study(
             try:
                 counts = collect(study, store, plan)
             except CorruptPartError:
-                continue  # it has been set aside; its unit is pending again
-            break
+                store.set_damaged_aside(keys)  # all at once, not one a round
+                done = store.committed()
+                continue
+            done = store.committed()
+            if done.issuperset(coordinator.units.keys() - coordinator.pending):
+                break  # what was computed is there
+        else:
+            raise StoreError(f"{store.url}: what is stored there keeps being damaged or lost; check the disk")
     ledger = store.failures()
+    finished = len(done.intersection(keys))
     return Summary(
         plan=plan,
-        computed=coordinator.total - len(coordinator.pending) - resumed,
-        resumed=resumed,
+        computed=max(0, finished - resumed),
+        resumed=min(resumed, finished),
         failures=[ledger[key] for key in coordinator.failed if key in ledger],
-        blocked=coordinator.blocked(),
+        blocked=[entry for entry in coordinator.blocked() if entry.unit.key not in done],
         counts=counts,
     )
 
 
 def collect(study: Study, store: ResultStore, plan: Plan | None = None) -> dict[str, int]:
-    """Read every committed unit, verified, and write what the study makes of them.
+    """Write what the study makes of the committed units; every part that it reads is verified.
 
     Returns:
         What the done units counted, added up.
@@ -99,13 +111,13 @@ def collect(study: Study, store: ResultStore, plan: Plan | None = None) -> dict[
     plan = plan or store.plan()
     done = store.committed()
     counts: dict[str, int] = {}
-    for unit in plan.units:
-        commit = store.read_commit(unit.key) if unit.key in done else None
-        for name, value in (commit.counts if commit else {}).items():
+    for commit in store.commits(unit.key for unit in plan.units if unit.key in done).values():
+        for name, value in commit.counts.items():
             counts[name] = counts.get(name, 0) + value
-
-    for path, payload in study.summarise(plan, _StoredResults(store, plan, done)):
-        store.objects.replace(path, payload)
+    # a sum's last bits may depend on the number of threads, and tables must not depend on the machine
+    with threadpool_limits(limits=1):
+        for path, payload in study.summarise(plan, _StoredResults(store, plan, done)):
+            store.objects.replace(path, payload)
     return counts
 
 
@@ -150,6 +162,7 @@ def _sigterm_interrupts() -> Iterator[None]:
         return
 
     def interrupt(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough: a second must not cut the ending short
         raise KeyboardInterrupt("SIGTERM")
 
     previous = signal.signal(signal.SIGTERM, interrupt)

@@ -1,11 +1,11 @@
 """What can go wrong in the engine, drawn once.
 
-    EngineError
-    ├── PlanMismatchError    a results folder holds another run: different settings, data or code
-    ├── StoreError           the results store cannot be reached, or what it holds cannot be understood
-    ├── ClusterError         Ray cannot do what was asked: no such address, no GPU, too little memory
-    ├── CorruptPartError     a stored part does not have the bytes that were committed
-    └── NondeterminismError  two attempts at one unit gave different bytes: a defect, never to be ignored
+EngineError
+├── PlanMismatchError    a results folder holds another run: different settings, data or code
+├── StoreError           the results store cannot be reached, or what it holds cannot be understood
+├── ClusterError         Ray cannot do what was asked: no such address, no GPU, too little memory
+├── CorruptPartError     a stored part does not have the bytes that were committed
+└── NondeterminismError  two attempts at one unit gave different bytes: a defect, never to be ignored
 """
 
 

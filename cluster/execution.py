@@ -1,8 +1,9 @@
 """Drives a plan over Ray: bounded submission, results as they come, lost workers, interruption."""
 
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
@@ -12,17 +13,10 @@ from cluster.coordinator import Coordinator
 from cluster.errors import ClusterError, EngineError
 from cluster.store import Failure, ResultStore
 from cluster.study import Study, Unit
-from cluster.worker import Outcome, SourceStore, Unanswered, one_line, run_bundle
+from cluster.worker import Outcome, SourceStore, one_line, run_bundle
 
 QUEUED = 2  # bundles in flight for each CPU: one runs, one waits where it will run
 Report = Callable[[Coordinator, int], None]
-
-
-class Flight(NamedTuple):
-    """A bundle on its way, and the source stores it has asked."""
-
-    units: tuple[Unit, ...]
-    asked: tuple[str, ...] = ()
 
 
 def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinator, report: Report) -> None:
@@ -43,8 +37,8 @@ def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinato
     wanted = max((coordinator.units[key].gpus for key in coordinator.pending), default=0.0)
     if wanted > session.gpus():
         raise ClusterError(
-            f"this run asks for {wanted:g} GPUs at once and the cluster has {session.gpus():g}; connect to one that has "
-            "them, or ask for none"
+            f"a unit asks for {wanted:g} GPUs and the cluster has {session.gpus():g}; connect to one that has them, or "
+            "ask for none"
         )
     try:
         _Run(study, data, store, coordinator, report).to_the_end()
@@ -55,9 +49,7 @@ def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinato
 class _Run:
     """One call of :func:`execute`."""
 
-    def __init__(
-        self, study: Study, data: Any, store: ResultStore, coordinator: Coordinator, report: Report
-    ) -> None:
+    def __init__(self, study: Study, data: Any, store: ResultStore, coordinator: Coordinator, report: Report) -> None:
         self.study = study
         self.data = data
         self.store = store
@@ -65,7 +57,9 @@ class _Run:
         self.report = report
         self.study_ref, self.data_ref = ray.put(study), ray.put(data)
         self.stores = SourceStores(study, self.study_ref, data)
-        self.in_flight: dict[Any, Flight] = {}
+        self.in_flight: dict[Any, tuple[Unit, ...]] = {}
+        self.asked: dict[Any, int] = {}  # the generation of source stores that a bundle in flight has asked
+        self.blamed: set[str] = set()
 
     def to_the_end(self) -> None:
         try:
@@ -82,26 +76,27 @@ class _Run:
                 if not self.coordinator.scans_left:
                     self.stores.end()
         finally:
-            with suppress(RayError):  # a Ray that has gone has nothing left to end, and must not hide why it has
+            with suppress(Exception):  # a Ray that has gone has nothing left to end, and must not hide why it has
                 for ref in self.in_flight:
                     ray.cancel(ref, force=True)
                 self.stores.end()
 
     def _submit(self, units: tuple[Unit, ...]) -> int:
-        """Send a bundle on its way; returns how many left."""
+        """Send a bundle on its way; returns how many have left."""
         first = units[0]
         answers: list[Any] = []
-        asked: tuple[str, ...] = ()
         if first.sharded:
             try:
                 query = self.study.query(self.data, first)
             except Exception as error:
-                self._reject(first, one_line(error))
+                self._reject(first, one_line(error), traceback.format_exc(limit=-12))
                 return 0
-            asked, answers = self.stores.scan(query)
+            answers = self.stores.scan(query)
         task = run_bundle.options(num_gpus=first.gpus) if first.gpus else run_bundle
         ref = task.remote(self.study_ref, self.store.url, list(units), self.data_ref, *answers)
-        self.in_flight[ref] = Flight(units, asked)
+        self.in_flight[ref] = units
+        if first.sharded:
+            self.asked[ref] = self.stores.generation
         return 1
 
     def _settle_finished(self) -> None:
@@ -109,19 +104,20 @@ class _Run:
         waiting = list(self.in_flight)
         finished, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
         for ref in finished:
-            flight = self.in_flight.pop(ref)
             try:
                 outcomes: list[Outcome] = ray.get(ref)
             except RayTaskError as error:
                 # not the unit's own computation (that is caught where it runs) but what surrounds it: usually the store
                 if isinstance(error.cause, EngineError):
                     raise error.cause from error
-                self._lost(flight, error, error.cause)
+                self._lost(ref, error.cause)
             except RayError as error:
-                self._lost(flight, error, error)
+                self._lost(ref, error)
             else:
                 for outcome in outcomes:
                     self._note(self.coordinator.units[outcome.key], outcome)
+            del self.in_flight[ref]
+            self.asked.pop(ref, None)
 
     def _note(self, unit: Unit, outcome: Outcome) -> None:
         if outcome.status == "committed":
@@ -136,19 +132,76 @@ class _Run:
         self._record(unit, reason, detail)
         self.coordinator.rejected(unit.key, reason)
 
-    def _lost(self, flight: Flight, error: RayError, cause: BaseException) -> None:
+    def _lost(self, ref: Any, cause: BaseException) -> None:
         """A worker died: some of its units may be committed, the others get another attempt."""
-        if isinstance(cause, RayActorError) and flight.asked and not self.stores.replace(cause.actor_id, flight.asked):
-            # the store died of what another unit asked; this one only stood in its queue
-            self.coordinator.returned(flight.units[0].key)
+        units, asked = self.in_flight[ref], self.asked.get(ref)
+        if asked is not None and isinstance(cause, RayActorError) and not self._guilty(units[0], asked):
+            self.coordinator.returned(units[0].key)
             return
-        for unit in flight.units:
+        for unit in units:
             if self.store.is_committed(unit.key):
                 self.coordinator.committed(unit.key)
                 continue
-            reason = one_line(error)
+            reason = one_line(cause)
             self._record(unit, reason)
             self.coordinator.lost(unit.key, reason)
 
+    def _guilty(self, unit: Unit, asked: int) -> bool:
+        """Whether a source store died of this unit's question, and not of one before it in its queue.
+
+        Stores answer in the order in which they are asked, so the oldest question without an answer is to blame.
+        """
+        if asked == self.stores.generation:
+            oldest = next(ref for ref, generation in self.asked.items() if generation == asked)
+            self.blamed.add(self.in_flight[oldest][0].key)
+            self.stores.start_again()
+        guilty = unit.key in self.blamed
+        self.blamed.discard(unit.key)
+        return guilty
+
     def _record(self, unit: Unit, reason: str, detail: str = "") -> None:
         self.store.record_failure(Failure(unit.key, unit.kind, unit.name, reason, detail))
+
+
+class SourceStores:
+    """The source stores of a run: one for each CPU of the cluster, started when first asked.
+
+    They ask for no CPU of their own, or a cluster full of stores would have none left for the tasks. Scans stand at the
+    beginning of the chains of work, so most of the time either the stores are busy or the tasks.
+
+    Attributes:
+        generation: How often the stores were started again.
+    """
+
+    def __init__(self, study: Study, study_ref: Any, data: Any) -> None:
+        self.study = study
+        self.study_ref = study_ref
+        self.data = data
+        self.generation = 0
+        self.shards: list[Any] = []
+        self.actors: list[Any] = []
+
+    def scan(self, query: Any) -> list[Any]:
+        """Put a question to every store; references to the answers, in the order of the shards."""
+        if not self.actors:
+            self.shards = [ray.put(shard) for shard in self.study.shards(self.data, session.cpus())]
+            self.actors = [self._start(shard) for shard in self.shards]
+        query_ref = ray.put(query)
+        return [actor.scan.remote(query_ref) for actor in self.actors]
+
+    def start_again(self) -> None:
+        """Make all stores anew after one has died: the others may hold the question in their queues that it died of."""
+        for actor in self.actors:
+            ray.kill(actor)
+        self.actors = [self._start(shard) for shard in self.shards]
+        self.generation += 1
+
+    def end(self) -> None:
+        """Free the stores' memory; their answers are in the units' parts by now."""
+        for actor in self.actors:
+            ray.kill(actor)
+        self.actors, self.shards = [], []
+
+    def _start(self, shard: Any) -> Any:
+        spread = SourceStore.options(scheduling_strategy="SPREAD")  # type: ignore[attr-defined]
+        return spread.remote(self.study_ref, shard)

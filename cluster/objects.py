@@ -46,7 +46,7 @@ class Objects:
 
     def replace(self, path: str, payload: bytes) -> None:
         """Write an object whole, in place of whatever is there; nothing happens if the bytes are the same."""
-        if self.read(path) == payload:
+        if self._size(path) == len(payload) and self.read(path) == payload:
             return
         try:
             obstore.put(self._store, _checked(path), payload, mode="overwrite", use_multipart=False)
@@ -62,6 +62,18 @@ class Objects:
         except (BaseError, OSError) as error:
             raise self._failed("read", path, error) from error
 
+    def exists(self, path: str) -> bool:
+        """Whether there is such an object."""
+        return self._size(path) is not None
+
+    def _size(self, path: str) -> int | None:
+        try:
+            return obstore.head(self._store, _checked(path))["size"]
+        except (NotFoundError, FileNotFoundError):
+            return None
+        except (BaseError, OSError) as error:
+            raise self._failed("look for", path, error) from error
+
     def delete(self, path: str) -> None:
         """Remove an object; nothing happens if there is none."""
         try:
@@ -76,8 +88,6 @@ class Objects:
         prefix = _checked(folder)
         try:
             found = [meta["path"] for batch in obstore.list(self._store, prefix=prefix) for meta in batch]
-        except (NotFoundError, FileNotFoundError):
-            return []
         except (BaseError, OSError) as error:
             raise self._failed("list", folder, error) from error
         return sorted(path[len(prefix) + 1 :] for path in found)

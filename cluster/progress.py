@@ -21,7 +21,8 @@ class Display:
         self.bar: Progress | None = None
         self._began = time.monotonic()
         self._last_line = float("-inf")
-        self._last_done = -1
+        self._last_state = (-1, 0)
+        self._resumed = False
 
     def __enter__(self) -> "Display":
         self._began = time.monotonic()
@@ -53,12 +54,17 @@ class Display:
         done, failed = coordinator.total - len(coordinator.pending), len(coordinator.failed)
         note = f"[red]{failed} failed" if failed else ""
         if self.bar is not None:
+            if not self._resumed:
+                # what an earlier run did says nothing about how fast this one is
+                self.bar.reset(self._task, total=coordinator.total, completed=done)
+                self._resumed = True
             self.bar.update(self._task, total=coordinator.total, completed=done, note=note)
             return
         now = time.monotonic()
-        due = now - self._last_line >= SECONDS_BETWEEN_LINES or (in_flight == 0 and done == coordinator.total)
-        if self.quiet or not due or done == self._last_done:
+        ended = in_flight == 0 and coordinator.finished
+        due = ended or now - self._last_line >= SECONDS_BETWEEN_LINES
+        if self.quiet or not due or (done, failed) == self._last_state:
             return
-        self._last_line, self._last_done = now, done
+        self._last_line, self._last_state = now, (done, failed)
         line = f"{self.title}: {done} of {coordinator.total} units, {now - self._began:.0f} s"
         print(line + (f", {failed} failed" if failed else ""), file=sys.stderr, flush=True)

@@ -1,16 +1,27 @@
 """A Ray that is quiet and private unless an address says otherwise."""
 
+import fcntl
 import logging
 import os
 import secrets
 import shutil
+import signal
+import socket
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cluster.errors import ClusterError
 
 # every library that starts threads of its own; a unit gets the CPUs it asked for and no more
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-LOOPBACK = "127.0.0.2"  # Ray rewrites 127.0.0.1 to the host's public address
+LOOPBACK = "127.0.0.1"
+# with "no cluster of several machines" Ray leaves 127.0.0.1 alone and all its processes listen there only; otherwise it
+# rewrites it to the host's public address, and at any other address, 127.0.0.2 too, it listens on all interfaces
+ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+LONGEST = 30  # characters of a temporary folder's path that leave Ray enough for its sockets
 MIB = 1 << 20
 
 
@@ -30,51 +41,128 @@ def ray_session(
         object_store_mib: Memory for shared data in the private Ray.
 
     Raises:
-        ClusterError: There is no cluster at the address.
+        ClusterError: There is no cluster at the address, or the private Ray does not start.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # Ray prints what it notices (a worker that died) on standard output, which is for results; the ledger has it too
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
     if address is None:
-        # read once, when ray is first imported
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    import ray
-
-    from cluster.errors import ClusterError
+    # ray reads its settings once, when it is first imported
+    with _environment(ALONE if address is None else {}):
+        import ray
 
     if ray.is_initialized():
         yield
         return
     logging.getLogger("ray").setLevel(logging.ERROR)
-    runtime_env = {"env_vars": THREADS}
-    if address is not None:
-        try:
-            ray.init(address=address, runtime_env=runtime_env, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ClusterError(f"no Ray cluster answers at {address} ({reason}); check --address") from error
-        try:
-            yield
-        finally:
-            ray.shutdown()
-        return
-    folder = tempfile.mkdtemp(prefix="vf-")  # short: Ray puts sockets below it, whose paths may have 107 characters
+    with _private(workers, object_store_mib) if address is None else _connected(address):
+        yield
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[None]:
+    import ray
+    from ray.exceptions import RayError
+
     try:
-        os.environ.update(THREADS)  # inherited by the workers: cheaper than a runtime environment
-        ray.init(
-            address="local",
-            num_cpus=workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-            object_store_memory=None if object_store_mib is None else object_store_mib * MIB,
-            _node_ip_address=LOOPBACK,
-            _temp_dir=folder,
-        )
+        _knock(address)
+        with _sigterm_kept():
+            ray.init(address=address, runtime_env={"env_vars": THREADS}, log_to_driver=False, logging_level="ERROR")
+    except (OSError, ValueError, RuntimeError, RayError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ClusterError(f"no Ray cluster answers at {address} ({reason}); check --address") from error
+    try:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise if nobody listens at ``host:port``: Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+
+
+@contextmanager
+def _private(workers: int | None, object_store_mib: int | None) -> Iterator[None]:
+    import ray
+    from ray.exceptions import RayError
+
+    with _short_folder() as folder:
+        try:
+            try:
+                # inherited by the workers: cheaper than a runtime environment
+                with _environment(THREADS | ALONE), _sigterm_kept():
+                    ray.init(
+                        address="local",
+                        num_cpus=workers,
+                        include_dashboard=False,
+                        log_to_driver=False,
+                        logging_level="ERROR",
+                        object_store_memory=None if object_store_mib is None else object_store_mib * MIB,
+                        _node_ip_address=LOOPBACK,
+                        _temp_dir=folder,
+                    )
+            except (OSError, ValueError, RuntimeError, RayError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise ClusterError(f"the private Ray did not start ({type(error).__name__}: {reason})") from error
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _short_folder() -> Iterator[str]:
+    """A temporary folder below which Ray can put its sockets, whose paths may have 107 characters.
+
+    Folders of drivers that were killed before they could remove them are removed first: spilled data may fill a disk.
+    """
+    usual = Path(tempfile.gettempdir())
+    parent = usual if len(str(usual)) <= LONGEST else Path("/tmp")
+    for claim in parent.glob("vf-*/claim"):
+        with suppress(OSError), claim.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held by its driver for as long as that lives
+            shutil.rmtree(claim.parent, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="vf-", dir=parent))
+    try:
+        with (folder / "claimed-soon").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            (folder / "claimed-soon").rename(folder / "claim")  # nobody sees it before it is held
+            yield str(folder)
+    finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set variables for as long as the block lasts."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Give SIGTERM back to the driver that had it: Ray takes it for itself when it starts, and would exit with 1."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        # while an interruption is under way it is ignored, and stays so
+        if main and callable(before) and signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, before)
 
 
 def cpus() -> int:

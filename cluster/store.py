@@ -7,11 +7,14 @@
     quarantine/...          parts whose bytes no longer match their commit
 
 Naming a part by its content makes every attempt at a unit write the same object, so a results folder is the same, file
-by file, whatever happened on the way. Readers go through commits and verify the checksum.
+by file, whatever happened on the way; only the failures and the quarantine tell of it. Readers go through commits and
+verify the checksum.
 """
 
 import hashlib
 import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,6 +24,8 @@ from cluster.errors import CorruptPartError, NondeterminismError, PlanMismatchEr
 from cluster.keys import canonical, encode
 from cluster.objects import Objects
 from cluster.study import Output, Plan
+
+READERS = 32  # requests at a time where many small objects are read
 
 
 class Commit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,19 +62,24 @@ class ResultStore:
         Raises:
             PlanMismatchError: The folder holds another run; the message shows what differs.
         """
-        payload = msgspec.json.encode(plan)
-        if self.objects.read("plan.json") is None and not self.objects.empty():
+        payload = msgspec.json.encode(plan, order="deterministic")
+        # in this order: a run that starts at this moment creates its plan before anything else
+        if not self.objects.empty() and not self.has_plan():
             raise StoreError(
                 f"{self.url}: not empty, and no plan.json says that a run was started here; choose another --out"
             )
         if self.objects.create("plan.json", payload):
             return
         stored = self.plan()
-        if msgspec.json.encode(stored) != payload:
+        if msgspec.json.encode(stored, order="deterministic") != payload:
             raise PlanMismatchError(
                 f"{self.url} holds another run: {_difference(stored, plan)}; use the same settings to continue it, or "
                 "another --out"
             )
+
+    def has_plan(self) -> bool:
+        """Whether a run was started here."""
+        return self.objects.exists("plan.json")
 
     def plan(self) -> Plan:
         """The stored plan.
@@ -96,7 +106,10 @@ class ResultStore:
         mine = Commit(part, digest, len(output.payload), output.rows, dict(sorted(output.counts.items())))
         if self.objects.create(f"commits/{key}.json", encode(msgspec.to_builtins(mine))):
             return True
-        theirs = self.read_commit(key)
+        try:
+            theirs = self.read_commit(key)
+        except CorruptPartError:  # it has been set aside
+            return self.commit(key, output)
         if theirs is not None and theirs.sha256 != digest:
             raise NondeterminismError(
                 f"{self.url}: two attempts at unit {key} gave different bytes ({theirs.sha256[:12]} was committed, now "
@@ -108,10 +121,38 @@ class ResultStore:
         """Keys of all units that are done."""
         return {name.removesuffix(".json") for name in self.objects.names("commits")}
 
+    def is_committed(self, key: str) -> bool:
+        """Whether a unit is done."""
+        return self.objects.exists(f"commits/{key}.json")
+
     def read_commit(self, key: str) -> Commit | None:
-        """A unit's commit, or None if it is not done."""
-        payload = self.objects.read(f"commits/{key}.json")
-        return None if payload is None else _decoded(payload, Commit, f"{self.url}/commits/{key}.json")
+        """A unit's commit, or None if it is not done.
+
+        Raises:
+            CorruptPartError: It was cut short (a machine that lost power). It has been set aside and the unit must be
+                computed again.
+            StoreError: It is whole but not a commit of this version.
+        """
+        path = f"commits/{key}.json"
+        payload = self.objects.read(path)
+        if payload is None:
+            return None
+        try:
+            return _decoded(payload, Commit, f"{self.url}/{path}")
+        except _DamagedError as error:
+            self._set_aside(key, path, payload)
+            raise CorruptPartError(key, f"{error}; set aside, its unit is computed again") from error
+
+    def commits(self, keys: Iterable[str]) -> dict[str, Commit]:
+        """The commits of those units that are done, many read at a time: one by one would take hours on S3.
+
+        Raises:
+            CorruptPartError: See :meth:`read_commit`.
+        """
+        wanted = list(keys)
+        with ThreadPoolExecutor(READERS) as pool:
+            found = zip(wanted, pool.map(self.read_commit, wanted), strict=True)
+            return {key: commit for key, commit in found if commit is not None}
 
     def load(self, key: str) -> bytes | None:
         """A done unit's payload, verified; None if it is not done.
@@ -125,16 +166,30 @@ class ResultStore:
         payload = self.objects.read(commit.part)
         if payload is not None and hashlib.sha256(payload).hexdigest() == commit.sha256:
             return payload
-        self._quarantine(key, commit, payload)
+        if payload is not None:
+            self._set_aside(key, commit.part, payload)
+        self.objects.delete(f"commits/{key}.json")
         state = "missing" if payload is None else f"damaged ({len(payload)} bytes, {commit.size} were committed)"
         raise CorruptPartError(key, f"{self.url}/{commit.part} is {state}; set aside, its unit is computed again")
 
-    def _quarantine(self, key: str, commit: Commit, payload: bytes | None) -> None:
-        if payload is not None:
-            found = hashlib.sha256(payload).hexdigest()
-            self.objects.create(f"quarantine/{key}/{found[:32]}", payload)
-            self.objects.delete(commit.part)
-        self.objects.delete(f"commits/{key}.json")
+    def set_damaged_aside(self, keys: Iterable[str]) -> list[str]:
+        """Verify the parts of units; returns the damaged ones, which have been set aside."""
+
+        def damaged(key: str) -> bool:
+            try:
+                self.load(key)
+            except CorruptPartError:
+                return True
+            return False
+
+        wanted = list(keys)
+        with ThreadPoolExecutor(READERS) as pool:
+            return [key for key, bad in zip(wanted, pool.map(damaged, wanted), strict=True) if bad]
+
+    def _set_aside(self, key: str, path: str, payload: bytes) -> None:
+        found = hashlib.sha256(payload).hexdigest()
+        self.objects.create(f"quarantine/{key}/{found[:32]}", payload)
+        self.objects.delete(path)
 
     def record_failure(self, failure: Failure) -> int:
         """Add an entry to the ledger; returns how many this unit has now."""
@@ -155,19 +210,29 @@ class ResultStore:
         entries = {}
         for key, (count, name) in latest.items():
             payload = self.objects.read(f"failures/{name}")
-            if payload is not None:
+            if payload is None:
+                continue
+            try:
                 entries[key] = (count, _decoded(payload, Failure, f"{self.url}/failures/{name}"))
+            except _DamagedError as error:  # a ledger entry that was cut short must not stop its readers
+                entries[key] = (count, Failure(key, "", key, str(error)))
         return entries
 
 
 Stored = TypeVar("Stored", Plan, Commit, Failure)
 
 
+class _DamagedError(StoreError):
+    """An object is not even JSON."""
+
+
 def _decoded(payload: bytes, kind: type[Stored], where: str) -> Stored:
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise StoreError(f"{where} cannot be understood ({error}): damaged, or written by something else") from error
+    except msgspec.ValidationError as error:
+        raise StoreError(f"{where} cannot be understood ({error}): written by another version or program") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _DamagedError(f"{where} is damaged ({error})") from error
 
 
 def _difference(stored: Plan, wanted: Plan) -> str:
@@ -176,13 +241,30 @@ def _difference(stored: Plan, wanted: Plan) -> str:
     if stored.study != wanted.study:
         found.append(f"study {stored.study} (yours: {wanted.study})")
     for label in ("config", "versions"):
-        old, new = canonical(getattr(stored, label)), canonical(getattr(wanted, label))
+        old, new = _flat(getattr(stored, label)), _flat(getattr(wanted, label))
         for name in sorted(old.keys() | new.keys()):
             if old.get(name) != new.get(name):
-                found.append(f"{name} {_short(old.get(name))} (yours: {_short(new.get(name))})")
+                found.append(f"{name} {_apart(old.get(name), new.get(name))}")
     if stored.data != wanted.data:
         found.append(f"data {stored.data[:12]} (yours: {wanted.data[:12]})")
     return "; ".join(found) or "its units differ"
+
+
+def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Settings within settings as ``fnn.epochs``, so that a difference is named and not cut off."""
+    flat: dict[str, Any] = {}
+    for name, value in canonical(settings).items():
+        flat |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {above + name: value}
+    return flat
+
+
+def _apart(old: Any, new: Any) -> str:
+    if isinstance(old, list) and isinstance(new, list):
+        # what both hold would fill the line before the difference
+        old_only, new_only = [item for item in old if item not in new], [item for item in new if item not in old]
+        if old_only or new_only:
+            return f"{len(old)} with {_short(old_only)} (yours: {len(new)} with {_short(new_only)})"
+    return f"{_short(old)} (yours: {_short(new)})"
 
 
 def _short(value: Any) -> str:

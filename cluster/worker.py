@@ -57,7 +57,7 @@ def _opened(url: str) -> ResultStore:
     store = ResultStore(url, create=False)
     if not store.has_plan():
         raise StoreError(
-            f"{store.url}: the run's plan is not to be seen from {socket.gethostname()}; workers on other machines need "
+            f"{store.url}: the run's plan cannot be seen from {socket.gethostname()}; workers on other machines need "
             "an s3:// address or a folder that all of them share"
         )
     return store
@@ -101,10 +101,6 @@ class SourceStore:
         one_thread()
         self.study = study
         self.shard = shard
-
-    def ready(self) -> bool:
-        """Answers once the shard is there."""
-        return True
 
     def scan(self, query: Any) -> Any:
         """The study's answer for this shard, or why there is none."""
