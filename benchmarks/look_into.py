@@ -52,17 +52,31 @@ def inclusion(results: Path) -> pd.DataFrame:
 
 
 def flat(results: Path) -> pd.DataFrame:
-    """For each network, the share of estimations whose five forecasts are one number, and the epochs trained."""
+    """Networks whose five forecasts are one number: how many there are and how much worse they are than the others.
+
+    Ratios: squared errors over the naive forecast's on the same days, each target weighted by one over its naive MSE.
+    """
     forecasts = pd.read_parquet(results / "forecasts")
-    networks = forecasts[forecasts["model"].str.contains("FNN") & (forecasts["status"] == "ok")]
-    spread = networks.groupby(["model", "target", "period", "origin"])["forecast"].agg(["min", "max"])
+    forecasts["loss"] = (forecasts["forecast"] - forecasts["realized"]) ** 2
+    naive = forecasts[forecasts["model"] == "NF"]
+    weight = 1 / naive.groupby("target")["loss"].mean()
+    forecasts = forecasts.merge(naive[["target", "date", "loss"]], on=["target", "date"], suffixes=("", " of NF"))
+    networks = forecasts[forecasts["model"].str.contains("FNN") & (forecasts["status"] == "ok")].copy()
+    by_origin = networks.groupby(["model", "target", "period", "origin"])["forecast"]
+    networks["flat"] = by_origin.transform("min") == by_origin.transform("max")
+    for column in ("loss", "loss of NF"):
+        networks[column] *= networks["target"].map(weight)
+    sums = networks.groupby(["model", "flat"])[["loss", "loss of NF"]].sum()
+    ratio = (sums["loss"] / sums["loss of NF"]).unstack()
     estimations = pd.read_parquet(results / "tables" / "estimations.parquet")
     epochs = estimations[estimations["model"].str.contains("FNN")].groupby("model")["epochs"]
     return pd.DataFrame(
         {
-            "share flat": (spread["min"] == spread["max"]).groupby("model").mean(),
+            "share flat": networks.groupby("model")["flat"].mean(),
+            "ratio, flat": ratio[True],
+            "ratio, others": ratio[False],
             "median epochs": epochs.median(),
-            "fewest epochs": epochs.min(),
+            "share below 20 epochs": epochs.apply(lambda count: (count < 20).mean()),
         }
     ).round(3)
 
