@@ -222,7 +222,7 @@ class TestDamage:
             run(tmp_path / "out")
         (tmp_path / "out" / "parts").unlink()
         assert run(tmp_path / "out").complete
-        assert files(tmp_path / "out") == quiet
+        assert without_history(quiet, tmp_path / "out")
 
     def test_workers_that_do_not_see_the_folder_say_so(self) -> None:
         with pytest.raises(StoreError, match="cannot be seen from"):
@@ -241,7 +241,8 @@ class TestInterruption:
         summary = run(tmp_path)
         assert summary.complete
         assert summary.resumed >= after
-        assert files(tmp_path) == quiet
+        # cancelling may still take a worker from the second run on this Ray, which the ledger then tells
+        assert without_history(quiet, tmp_path)
 
     def test_what_is_in_flight_is_cancelled(self, tmp_path: Path) -> None:
         """Otherwise the next run on the same Ray would find no free CPU."""

@@ -1,5 +1,6 @@
 """A driver of its own: ``python -m tests.cluster.toy_driver OUT TROUBLE`` (JSON); exits with 130 if interrupted."""
 
+import signal
 import sys
 
 import msgspec
@@ -18,4 +19,6 @@ def main(out: str, trouble: str) -> int:
 
 
 if __name__ == "__main__":
+    # a shell that runs the tests in the background has its children ignore Ctrl-C, and Python keeps it so
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(*sys.argv[1:]))
