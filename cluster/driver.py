@@ -76,6 +76,7 @@ def run_study(
                     from cluster.execution import execute
 
                     execute(study, data, store, coordinator, display)
+            display.stage("tables and report")
             try:
                 counts = collect(study, store, plan)
             except CorruptPartError:

@@ -78,7 +78,7 @@ class _Run:
         finally:
             with suppress(Exception):  # a Ray that has gone has nothing left to end, and must not hide why it has
                 for ref in self.in_flight:
-                    ray.cancel(ref, force=True)
+                    ray.cancel(ref)  # with `force` Ray 2.60 may abort this process, if a task ends at that moment
                 self.stores.end()
 
     def _submit(self, units: tuple[Unit, ...]) -> int:

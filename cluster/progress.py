@@ -49,6 +49,11 @@ class Display:
         if self.bar is not None:
             self.bar.stop()
 
+    def stage(self, what: str) -> None:
+        """Say on the bar what is done after the units."""
+        if self.bar is not None:
+            self.bar.update(self._task, description=f"{self.title}: {what}")
+
     def __call__(self, coordinator: Coordinator, in_flight: int) -> None:
         """Take note of the state of a run."""
         done, failed = coordinator.total - len(coordinator.pending), len(coordinator.failed)
@@ -58,7 +63,7 @@ class Display:
                 # what an earlier run did says nothing about how fast this one is
                 self.bar.reset(self._task, total=coordinator.total, completed=done)
                 self._resumed = True
-            self.bar.update(self._task, total=coordinator.total, completed=done, note=note)
+            self.bar.update(self._task, description=self.title, total=coordinator.total, completed=done, note=note)
             return
         now = time.monotonic()
         ended = in_flight == 0 and coordinator.finished

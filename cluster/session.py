@@ -47,6 +47,8 @@ def ray_session(
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     # Ray prints what it notices (a worker that died) on standard output, which is for results; the ledger has it too
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    # when a run stops at the first error, what its other tasks say has no reader
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     if address is None:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

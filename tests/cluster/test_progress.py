@@ -98,6 +98,7 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> No
         monkeypatch.setattr(sys, "stderr", terminal)
         with Display("toy", quiet=quiet) as display:
             five_units(display, fail="u3")
+            display.stage("tables and report")
     watcher.join(10)
     os.close(leader)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue().decode())
@@ -105,4 +106,5 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> No
         assert text == ""
     else:
         assert re.search(r"toy .*4/5 units .*1 failed", text)
+        assert re.search(r"toy: tables and report .*4/5 units", text)
         assert "\x1b[?25h" in shown.getvalue().decode(), "the cursor was not given back"
