@@ -6,6 +6,7 @@ forecasts of one model for a target and period, and the confidence sets of a tar
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal
 
@@ -177,30 +178,41 @@ class NewIssues(Struct, frozen=True):
     def run(self, unit: Unit, data: Market, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
         """Compute one unit."""
         target, period = _where(unit)
-        schedule = self.config.schedule
         if unit.kind == "selection":
-            origins = schedule.origins(period)
-            selections = [select([answer[i] for answer in answers]) for i in range(len(origins))]
-            table = selection_table(data.rows, target, period, origins, selections)
-            return Output(to_parquet(table), table.num_rows, {})
-        if unit.kind == "confidence":
+            table = self._selection(data, target, period, answers)
+        elif unit.kind == "confidence":
             table = self._confidence_set(target, period, [from_parquet(inputs[need]) for need in unit.needs])
-            return Output(to_parquet(table), table.num_rows, {})
-        name = str(unit.coordinates["model"])
-        if name == NAIVE:
-            table = naive_forecasts(data, target, period, schedule)
         else:
-            model = parse(name)
-            selections_of = _selected_at(data, model.rate, self.config.block_length, inputs, unit)
-            settings: Model = getattr(self.config, model.model_class.lower())
-            table = Estimation(
-                data, target, period, model, settings, schedule, self.config.seed, selections_of
-            ).forecasts()
-        return Output(to_parquet(table), table.num_rows, _counts(table))
+            chosen = from_parquet(inputs[unit.needs[0]]) if unit.needs else None
+            table = self._forecasts(data, target, period, str(unit.coordinates["model"]), chosen)
+            return Output(to_parquet(table), table.num_rows, _counts(table))
+        return Output(to_parquet(table), table.num_rows)
 
     def summarise(self, plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
         """Published forecasts and selections, tables, report."""
         return summarise(plan, results)
+
+    def _selection(self, data: Market, target: str, period: int, answers: Sequence[Sequence[Distances]]) -> pa.Table:
+        origins = self.config.schedule.origins(period)
+        selections = [select([answer[i] for answer in answers]) for i in range(len(origins))]
+        return selection_table(data.rows, target, period, origins, selections)
+
+    def _forecasts(self, data: Market, target: str, period: int, model: str, chosen: pa.Table | None) -> pa.Table:
+        schedule = self.config.schedule
+        if model == NAIVE:
+            return naive_forecasts(data, target, period, schedule)
+        name = parse(model)
+        nothing = np.empty(0, dtype=np.int64)
+        selected: dict[int, IntArray] = {}
+        if chosen is not None and name.rate is not None:
+            selected = selected_rows(data.rows, chosen, name.rate, self.config.block_length)
+
+        def at(origin: int) -> IntArray:
+            # sources that list after the target have no complete block at its first origins: nothing is selected there
+            return selected.get(origin, nothing)
+
+        settings: Model = getattr(self.config, name.model_class.lower())
+        return Estimation(data, target, period, name, settings, schedule, self.config.seed, at).forecasts()
 
     def _confidence_set(self, target: str, period: int, forecasts: Sequence[pa.Table]) -> pa.Table:
         label = ALL if period == ALL_PERIODS else str(period)
@@ -257,20 +269,6 @@ def _where(unit: Unit) -> tuple[str, int]:
     return str(unit.coordinates["target"]), int(unit.coordinates["period"])
 
 
-def _selected_at(data: Market, rate: int | None, length: int, inputs: Mapping[str, bytes], unit: Unit) -> Any:
-    if rate is None:
-        return lambda origin: np.empty(0, dtype=np.int64)
-    chosen = selected_rows(data.rows, from_parquet(inputs[unit.needs[0]]), rate, length)
-
-    nothing = np.empty(0, dtype=np.int64)
-
-    def at(origin: int) -> IntArray:
-        # sources that list after the target have no complete block at its first origins: nothing is selected there
-        return chosen.get(origin, nothing)
-
-    return at
-
-
 def _counts(table: pa.Table) -> dict[str, int]:
     """What the log of a run tells of a unit's forecasts."""
     counts = {status: pc.sum(pc.equal(table["status"], status)).as_py() for status in ("ok", "fallback", "failed")}
@@ -295,6 +293,7 @@ def _seconds_a_fit(model: str, source_pairs: int) -> float:
     return 0.15 + 400 * small_batches * rows * (4e-8 if wide else 2.2e-8)
 
 
+@cache
 def _versions() -> dict[str, str]:
     """The code and the libraries that change numbers."""
     libraries = {name: version(name) for name in ("volforecast", "numpy", "numba", "pyarrow", "xgboost")}
