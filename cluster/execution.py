@@ -32,7 +32,7 @@ def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinato
     Raises:
         ClusterError: A unit asks for a GPU and the cluster has none (it would wait for ever), or Ray itself failed.
         StoreError: The results folder cannot be reached; what is committed stays.
-        KeyboardInterrupt: Ctrl-C or SIGTERM; what is committed stays, what is in flight is cancelled.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; what is committed stays.
     """
     wanted = max((coordinator.units[key].gpus for key in coordinator.pending), default=0.0)
     if wanted > session.gpus():
@@ -76,9 +76,9 @@ class _Run:
                 if not self.coordinator.scans_left:
                     self.stores.end()
         finally:
+            # tasks in flight are not cancelled: Ray 2.60 aborts this process if one ends at the moment it is. They end
+            # with the session; in a Ray that outlives the run they commit what they have begun, for the next run to find
             with suppress(Exception):  # a Ray that has gone has nothing left to end, and must not hide why it has
-                for ref in self.in_flight:
-                    ray.cancel(ref)  # with `force` Ray 2.60 may abort this process, if a task ends at that moment
                 self.stores.end()
 
     def _submit(self, units: tuple[Unit, ...]) -> int:

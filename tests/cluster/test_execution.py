@@ -244,8 +244,9 @@ class TestInterruption:
         # cancelling may still take a worker from the second run on this Ray, which the ledger then tells
         assert without_history(quiet, tmp_path)
 
-    def test_what_is_in_flight_is_cancelled(self, tmp_path: Path) -> None:
-        """Otherwise the next run on the same Ray would find no free CPU."""
+    def test_what_is_in_flight_is_neither_lost_nor_in_the_way(self, quiet: dict[str, bytes], tmp_path: Path) -> None:
+        """On a Ray that outlives the run, tasks that have begun commit; the next run finds it and the same results."""
+        out = tmp_path / "out"
         trouble = Trouble(units={f"scan/{i}": "wait" for i in range(4)}, folder=str(tmp_path))
 
         def interrupt(coordinator: Coordinator, in_flight: int) -> None:
@@ -253,8 +254,14 @@ class TestInterruption:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            execute_toy(tmp_path / "out", ToyStudy(trouble=trouble), interrupt)
-        assert run(tmp_path / "out").complete
+            execute_toy(out, ToyStudy(trouble=trouble), interrupt)
+        assert ResultStore(str(out)).committed() == set()
+        (tmp_path / "go").touch()
+        until(lambda: len(ResultStore(str(out)).committed()) >= CPUS)
+        summary = run(out)
+        assert summary.complete
+        assert summary.resumed >= CPUS
+        assert without_history(quiet, out)
 
 
 class TestSubmission:
