@@ -77,7 +77,7 @@ class _Run:
                     self.stores.end()
         finally:
             # tasks in flight are not cancelled: Ray 2.60 aborts this process if one ends at the moment it is. They end
-            # with the session; in a Ray that outlives the run they commit what they have begun, for the next run to find
+            # with the session; in a Ray that outlives the run they commit what they have begun, for the next to find
             with suppress(Exception):  # a Ray that has gone has nothing left to end, and must not hide why it has
                 self.stores.end()
 
