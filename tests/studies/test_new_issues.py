@@ -155,19 +155,24 @@ def test_another_configuration_is_refused_and_changes_nothing(
     assert digests(quiet_run) == before
 
 
+def with_daily(panel: Path, folder: Path, daily: pd.DataFrame) -> Path:
+    """The panel with another daily table, in a folder of its own."""
+    folder.mkdir()
+    for name in ("assets", "market"):
+        (folder / f"{name}.parquet").write_bytes((panel / f"{name}.parquet").read_bytes())
+    daily.to_parquet(folder / "daily.parquet")
+    return folder
+
+
 def test_a_model_that_cannot_be_estimated_is_named_and_the_others_finish(
     home: Path, panel: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A target whose volume begins after its first sample period: TO EXT has no training row at its first origins."""
-    poor = home / "poor"
-    poor.mkdir()
-    for name in ("assets", "market"):
-        (poor / f"{name}.parquet").write_bytes((panel / f"{name}.parquet").read_bytes())
     daily = pd.read_parquet(panel / "daily.parquet")
     target = "NEW00001"
     young = (daily["asset"] == target) & (daily.groupby("asset").cumcount() < 60)
     daily.loc[young, "volume"] = float("nan")
-    daily.to_parquet(poor / "daily.parquet")
+    poor = with_daily(panel, home / "poor", daily)
     out = home / "poor-out"
     words = ["study", "new-issues", "--panel", str(poor), "--out", str(out), "--config", str(short_config(home))]
     code, stdout, error = finish(start([*words, "--periods", "50", "--models", "TO HAR,NP HAR", "--workers", "2"]))
@@ -190,13 +195,10 @@ def test_a_target_older_than_its_sources_has_nothing_to_select_at_first(
     home: Path, panel: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Sources that begin when the target is 55 days old: no complete block, so MTL is estimated on the target alone."""
-    early = home / "early"
-    early.mkdir()
-    for name in ("assets", "market"):
-        (early / f"{name}.parquet").write_bytes((panel / f"{name}.parquet").read_bytes())
     daily = pd.read_parquet(panel / "daily.parquet")
     listing = daily.loc[daily["asset"] == "NEW00001", "date"].iloc[54]
-    daily[daily["asset"].str.startswith("NEW") | (daily["date"] >= listing)].to_parquet(early / "daily.parquet")
+    kept = daily[daily["asset"].str.startswith("NEW") | (daily["date"] >= listing)]
+    early = with_daily(panel, home / "early", kept)
     out = home / "early-out"
     words = ["study", "new-issues", "--panel", str(early), "--out", str(out), "--config", str(short_config(home))]
     words += ["--targets", "NEW00001", "--periods", "50", "--models", "TO HAR-STD,MTL-25 HAR-STD", "--workers", "2"]
