@@ -15,6 +15,7 @@ from cluster.progress import Display
 from cluster.session import ray_session
 from cluster.store import Failure, ResultStore
 from cluster.study import Plan, Study, Unit
+from cluster.usage import Usage
 
 ROUNDS = 5  # how often a run goes back to work because its results were damaged before they were collected
 
@@ -29,6 +30,7 @@ class Summary(NamedTuple):
         failures: Units that failed, with the number of attempts so far and the last failure.
         blocked: Units that need one that failed.
         counts: What all done units counted, added up.
+        usage: What the computing took; None if nothing was left to compute.
     """
 
     plan: Plan
@@ -37,6 +39,7 @@ class Summary(NamedTuple):
     failures: list[tuple[int, Failure]]
     blocked: list[Blocked]
     counts: dict[str, int]
+    usage: Usage | None = None
 
     @property
     def complete(self) -> bool:
@@ -67,6 +70,7 @@ def run_study(
     keys = [unit.key for unit in plan.units]
     done = store.committed()
     resumed = len(done.intersection(keys))
+    usage: Usage | None = None
     with _sigterm_interrupts(), Display(plan.study, quiet=quiet) as display:
         for _ in range(ROUNDS):
             coordinator = Coordinator(plan.units, done)
@@ -75,7 +79,8 @@ def run_study(
                     # ray reads its environment when it is imported, so nothing may import it before the session
                     from cluster.execution import execute
 
-                    execute(study, data, store, coordinator, display)
+                    took = execute(study, data, store, coordinator, display)
+                    usage = took if usage is None else usage.joined(took)
             display.stage("tables and report")
             try:
                 counts = collect(study, store, plan)
@@ -97,6 +102,7 @@ def run_study(
         failures=[ledger[key] for key in coordinator.failed if key in ledger],
         blocked=[entry for entry in coordinator.blocked() if entry.unit.key not in done],
         counts=counts,
+        usage=usage,
     )
 
 

@@ -1,7 +1,8 @@
 """Drives a plan over Ray: bounded submission, results as they come, lost workers, interruption."""
 
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,13 +14,15 @@ from cluster.coordinator import Coordinator
 from cluster.errors import ClusterError, EngineError
 from cluster.store import Failure, ResultStore
 from cluster.study import Study, Unit
+from cluster.usage import Usage
 from cluster.worker import Outcome, SourceStore, one_line, run_bundle
 
+GIB = 1 << 30
 QUEUED = 2  # bundles in flight for each CPU: one runs, one waits where it will run
 Report = Callable[[Coordinator, int], None]
 
 
-def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinator, report: Report) -> None:
+def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinator, report: Report) -> Usage:
     """Run everything the coordinator holds; returns when nothing more can be done.
 
     Args:
@@ -29,21 +32,40 @@ def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinato
         coordinator: Decides what is next.
         report: Called with the coordinator and the number of bundles in flight whenever something has changed.
 
+    Returns:
+        What it took.
+
     Raises:
-        ClusterError: A unit asks for a GPU and the cluster has none (it would wait for ever), or Ray itself failed.
+        ClusterError: A unit asks for a GPU or for memory that no machine has (it would wait for ever), or Ray failed.
         StoreError: The results folder cannot be reached; what is committed stays.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is committed stays.
     """
-    wanted = max((coordinator.units[key].gpus for key in coordinator.pending), default=0.0)
-    if wanted > session.gpus():
-        raise ClusterError(
-            f"a unit asks for {wanted:g} GPUs and the cluster has {session.gpus():g}; connect to one that has them, or "
-            "ask for none"
-        )
+    _check_resources([unit for key, unit in coordinator.units.items() if key in coordinator.pending])
+    began = time.monotonic()
+    run = _Run(study, data, store, coordinator, report)
     try:
-        _Run(study, data, store, coordinator, report).to_the_end()
+        run.to_the_end()
     except RayError as error:
         raise ClusterError(f"Ray failed ({one_line(error)}); what is committed stays, run it again") from error
+    run.usage.wall = time.monotonic() - began
+    return run.usage
+
+
+def _check_resources(units: Sequence[Unit]) -> None:
+    """Stop before units wait for ever for what the cluster does not have."""
+    gpus = max((unit.gpus for unit in units), default=0.0)
+    if gpus > session.gpus():
+        raise ClusterError(
+            f"a unit asks for {gpus:g} GPUs and the cluster has {session.gpus():g}; connect to one that has them, or "
+            "ask for none"
+        )
+    hungriest = max(units, key=lambda unit: unit.memory, default=None)
+    room = session.memory()
+    if hungriest is not None and room is not None and hungriest.memory > room:
+        raise ClusterError(
+            f"{hungriest.name} needs {hungriest.memory / GIB:.1f} GiB and the largest machine has {room / GIB:.1f} GiB "
+            "for units; use one with more memory"
+        )
 
 
 class _Run:
@@ -60,6 +82,7 @@ class _Run:
         self.in_flight: dict[Any, tuple[Unit, ...]] = {}
         self.asked: dict[Any, int] = {}  # the generation of source stores that a bundle in flight has asked
         self.blamed: set[str] = set()
+        self.usage = Usage(cpus=session.cpus())
 
     def to_the_end(self) -> None:
         try:
@@ -74,7 +97,7 @@ class _Run:
                     continue
                 self._settle_finished()
                 if not self.coordinator.scans_left:
-                    self.stores.end()
+                    self.stores.end(self.usage)
         finally:
             # tasks in flight are not cancelled: Ray 2.60 aborts this process if one ends at the moment it is. They end
             # with the session; in a Ray that outlives the run they commit what they have begun, for the next to find
@@ -91,9 +114,11 @@ class _Run:
             except Exception as error:
                 self._reject(first, one_line(error), traceback.format_exc(limit=-12))
                 return 0
-            answers = self.stores.scan(query)
-        task = run_bundle.options(num_gpus=first.gpus) if first.gpus else run_bundle
-        ref = task.remote(self.study_ref, self.store.url, list(units), self.data_ref, *answers)
+            answers = self.stores.scan(query, first.gpus)
+        asks: dict[str, Any] = {"memory": max(unit.memory for unit in units)}
+        if first.gpus and not first.sharded:
+            asks["num_gpus"] = first.gpus
+        ref = run_bundle.options(**asks).remote(self.study_ref, self.store.url, list(units), self.data_ref, *answers)
         self.in_flight[ref] = units
         if first.sharded:
             self.asked[ref] = self.stores.generation
@@ -121,6 +146,7 @@ class _Run:
 
     def _note(self, unit: Unit, outcome: Outcome) -> None:
         if outcome.status == "committed":
+            self.usage.add(unit, outcome.seconds, outcome.peak)
             self.coordinator.committed(unit.key)
         elif outcome.status == "rejected":
             self._reject(unit, outcome.reason, outcome.detail)
@@ -164,7 +190,7 @@ class _Run:
 
 
 class SourceStores:
-    """The source stores of a run: one for each CPU of the cluster, started when first asked.
+    """The source stores of a run: one for each CPU of the cluster (or for each GPU's worth), started when first asked.
 
     They ask for no CPU of their own, or a cluster full of stores would have none left for the tasks. Scans stand at the
     beginning of the chains of work, so most of the time either the stores are busy or the tasks.
@@ -178,13 +204,19 @@ class SourceStores:
         self.study_ref = study_ref
         self.data = data
         self.generation = 0
+        self.gpus = 0.0
         self.shards: list[Any] = []
         self.actors: list[Any] = []
 
-    def scan(self, query: Any) -> list[Any]:
-        """Put a question to every store; references to the answers, in the order of the shards."""
+    def scan(self, query: Any, gpus: float = 0.0) -> list[Any]:
+        """Put a question to every store; references to the answers, in the order of the shards.
+
+        The first question settles how many GPUs (a fraction allowed) each store asks for.
+        """
         if not self.actors:
-            self.shards = [ray.put(shard) for shard in self.study.shards(self.data, session.cpus())]
+            self.gpus = gpus
+            count = max(1, int(session.gpus() / gpus)) if gpus else session.cpus()
+            self.shards = [ray.put(shard) for shard in self.study.shards(self.data, count)]
             self.actors = [self._start(shard) for shard in self.shards]
         query_ref = ray.put(query)
         return [actor.scan.remote(query_ref) for actor in self.actors]
@@ -196,12 +228,22 @@ class SourceStores:
         self.actors = [self._start(shard) for shard in self.shards]
         self.generation += 1
 
-    def end(self) -> None:
+    def end(self, usage: Usage | None = None) -> None:
         """Free the stores' memory; their answers are in the units' parts by now."""
+        if usage is not None and self.actors:
+            # a store that has died has nothing to tell, and nobody waits for it
+            told, _ = ray.wait(
+                [actor.used.remote() for actor in self.actors], num_returns=len(self.actors), timeout=5.0
+            )
+            for ref in told:
+                with suppress(RayError):
+                    seconds, peak = ray.get(ref)
+                    usage.scans += seconds
+                    usage.store_peak = max(usage.store_peak, peak)
         for actor in self.actors:
             ray.kill(actor)
         self.actors, self.shards = [], []
 
     def _start(self, shard: Any) -> Any:
-        spread = SourceStore.options(scheduling_strategy="SPREAD")  # type: ignore[attr-defined]
+        spread = SourceStore.options(scheduling_strategy="SPREAD", num_gpus=self.gpus)  # type: ignore[attr-defined]
         return spread.remote(self.study_ref, shard)

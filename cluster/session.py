@@ -27,7 +27,10 @@ MIB = 1 << 20
 
 @contextmanager
 def ray_session(
-    address: str | None = None, workers: int | None = None, object_store_mib: int | None = None
+    address: str | None = None,
+    workers: int | None = None,
+    object_store_mib: int | None = None,
+    gpus: int | None = None,
 ) -> Iterator[None]:
     """Connect to the cluster at ``address``, or start a private Ray on this machine for as long as the block lasts.
 
@@ -39,6 +42,7 @@ def ray_session(
         address: ``host:port``, ``auto``, or ``ray://host:port``; None starts a private Ray.
         workers: CPUs of the private Ray; None takes all of this machine.
         object_store_mib: Memory for shared data in the private Ray.
+        gpus: GPUs of the private Ray; None takes those it finds.
 
     Raises:
         ClusterError: There is no cluster at the address, or the private Ray does not start.
@@ -60,7 +64,7 @@ def ray_session(
         yield
         return
     logging.getLogger("ray").setLevel(logging.ERROR)
-    with _private(workers, object_store_mib) if address is None else _connected(address):
+    with _private(workers, object_store_mib, gpus) if address is None else _connected(address):
         yield
 
 
@@ -90,7 +94,7 @@ def _knock(address: str) -> None:
 
 
 @contextmanager
-def _private(workers: int | None, object_store_mib: int | None) -> Iterator[None]:
+def _private(workers: int | None, object_store_mib: int | None, gpus: int | None) -> Iterator[None]:
     import ray
     from ray.exceptions import RayError
 
@@ -102,6 +106,7 @@ def _private(workers: int | None, object_store_mib: int | None) -> Iterator[None
                     ray.init(
                         address="local",
                         num_cpus=workers,
+                        num_gpus=gpus,
                         include_dashboard=False,
                         log_to_driver=False,
                         logging_level="ERROR",
@@ -172,6 +177,14 @@ def cpus() -> int:
     import ray
 
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def memory() -> float | None:
+    """Bytes for tasks on the largest machine of the cluster that runs any; None where there is none yet."""
+    import ray
+
+    able = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
+    return max((float(resources.get("memory", 0.0)) for resources in able), default=None)
 
 
 def gpus() -> float:

@@ -17,7 +17,8 @@ class Unit(Struct, frozen=True, forbid_unknown_fields=True):
         needs: Keys of the units whose parts it reads.
         cost: Estimated core-seconds, for ordering and bundling; it never changes a result.
         sharded: Whether it begins with a scan over the source stores.
-        gpus: GPUs it asks for, a fraction allowed.
+        gpus: GPUs it asks for, a fraction allowed; those of a sharded unit go to the source stores that it asks.
+        memory: Most bytes it needs beside the shared data; no more units run at once than a machine has room for.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Unit(Struct, frozen=True, forbid_unknown_fields=True):
     cost: float = 1.0
     sharded: bool = False
     gpus: float = 0.0
+    memory: int = 0
 
 
 class Plan(Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,7 +3,6 @@
 import os
 import socket
 import sys
-import time
 import traceback
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,13 +16,15 @@ from cluster.errors import CorruptPartError, EngineError, StoreError
 from cluster.session import THREADS
 from cluster.store import ResultStore
 from cluster.study import Study, Unit
+from cluster.usage import Meter, peak_memory
 
 
 class Outcome(Struct, frozen=True):
     """How one attempt at a unit ended.
 
     ``committed``: its part is in the store. ``rejected``: its computation raised. ``damaged``: a part it needs is
-    corrupt or gone (``need`` names it) and must be computed again first.
+    corrupt or gone (``need`` names it) and must be computed again first. ``seconds`` are core-seconds, ``peak`` is the
+    most that the worker has held so far, in bytes.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Outcome(Struct, frozen=True):
     detail: str = ""
     need: str = ""
     seconds: float = 0.0
+    peak: int = 0
 
 
 class Unanswered(Struct, frozen=True):
@@ -66,7 +68,7 @@ def _opened(url: str) -> ResultStore:
 def _attempt(
     study: Study, store: ResultStore, unit: Unit, data: Any, answers: Sequence[Any], payloads: dict[str, bytes]
 ) -> Outcome:
-    began = time.perf_counter()
+    meter = Meter()
     for need in unit.needs:
         if need not in payloads:
             try:
@@ -88,7 +90,7 @@ def _attempt(
         # a defect or data no model can digest: reported by name in the ledger, while its siblings go on
         return Outcome(unit.key, "rejected", one_line(error), traceback.format_exc(limit=-12))
     store.commit(unit.key, output)
-    return Outcome(unit.key, "committed", seconds=time.perf_counter() - began)
+    return Outcome(unit.key, "committed", seconds=meter.seconds(), peak=peak_memory())
 
 
 # Ray must not restart it: a restarted actor whose arguments have gone comes back without its shard. The engine makes
@@ -101,6 +103,7 @@ class SourceStore:
         one_thread()
         self.study = study
         self.shard = shard
+        self.meter = Meter()
 
     def scan(self, query: Any) -> Any:
         """The study's answer for this shard, or why there is none."""
@@ -110,6 +113,10 @@ class SourceStore:
         except Exception as error:
             # raised here it would look like a lost store to those who wait for the answer, and be tried again
             return Unanswered(one_line(error), traceback.format_exc(limit=-12))
+
+    def used(self) -> tuple[float, int]:
+        """Core-seconds of all answers and the most bytes held so far."""
+        return self.meter.seconds(), peak_memory()
 
 
 def one_line(error: BaseException) -> str:

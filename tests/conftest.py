@@ -40,11 +40,14 @@ def s3_url(s3_server: str) -> str:
 
 @pytest.fixture(scope="session")
 def private_ray(s3_server: str) -> Iterator[None]:
-    """A Ray with two CPUs, whatever the machine has, whose workers find the tests' modules and the S3 server."""
+    """A Ray with two CPUs, whatever the machine has, whose workers find the tests' modules and the S3 server.
+
+    It also counts two GPUs, which nothing uses: enough to see who asks for them.
+    """
     from cluster.session import ray_session
 
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", path)
-        with ray_session(workers=2, object_store_mib=200):
+        with ray_session(workers=2, object_store_mib=200, gpus=2):
             yield

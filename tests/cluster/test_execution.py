@@ -289,6 +289,47 @@ class TestSubmission:
             run_study(ProbeStudy(gpus=1000.0), DATA, str(tmp_path), quiet=True)
 
 
+class TestResources:
+    def test_no_more_units_at_once_than_there_is_memory_for(self, tmp_path: Path) -> None:
+        import ray
+
+        half = int(0.6 * ray.cluster_resources()["memory"])
+        trouble = Trouble(units={f"fit/{i}": "alone" for i in range(4)}, folder=str(tmp_path))
+        summary = run(tmp_path / "out", trouble, memory=half)
+        assert summary.complete, summary.failures
+
+    def test_memory_that_no_machine_has_is_not_waited_for(self, tmp_path: Path) -> None:
+        with pytest.raises(ClusterError, match=r"scan/0 needs 1048576\.0 GiB and the largest machine has"):
+            run(tmp_path, memory=1 << 50)
+
+    @pytest.mark.parametrize("gpus", [1.0, 0.5])
+    def test_source_stores_get_the_gpus_of_their_units(
+        self, quiet: dict[str, bytes], tmp_path: Path, gpus: float
+    ) -> None:
+        trouble = Trouble(scans={f"scan/{i}": "with a GPU" for i in range(4)})
+        summary = run(tmp_path, trouble, gpus=gpus)
+        assert summary.complete, summary.failures
+        ours = files(tmp_path)
+        assert {name for name in quiet if ours[name] != quiet[name]} == {"plan.json"}
+
+    def test_without_one_the_scan_fails(self, tmp_path: Path) -> None:
+        summary = run(tmp_path, Trouble(scans={"scan/0": "with a GPU"}))
+        assert [failure.reason for _, failure in summary.failures] == ["LookupError: no GPU was given"]
+
+    def test_a_run_tells_what_it_took(self, tmp_path: Path) -> None:
+        usage = run(tmp_path, memory=1 << 20).usage
+        assert usage is not None
+        assert usage.units == {"0": 3, "1": 2, "2": 2, "3": 2}
+        assert usage.by_group.keys() == usage.units.keys()
+        assert usage.cpus == CPUS
+        assert 0.0 < usage.core_seconds < usage.wall * CPUS
+        assert 0.0 < usage.busy < 1.0
+        assert usage.scans > 0.0
+        assert min(usage.worker_peak, usage.store_peak) > 50 << 20, "a worker holds at least its libraries"
+        assert usage.stated == 1 << 20
+        assert run(tmp_path, memory=1 << 20).usage is None
+
+
 def test_inside_a_task(tmp_path: Path) -> None:
     """One thread in every library, and data that lie in shared memory, unwriteable and not copied."""
     assert run_study(ProbeStudy(), DATA, str(tmp_path), quiet=True).complete

@@ -35,8 +35,8 @@ class Trouble(Struct, frozen=True):
 
     Attributes:
         units: What the run of a unit does, by its name: ``raise``, ``segfault``, ``die``, ``die late``, ``die once``,
-            ``wait``.
-        scans: Likewise for what the source stores do with a unit's query.
+            ``wait``, ``alone`` (fails if another unit that is told so runs at the same time).
+        scans: Likewise for what the source stores do with a unit's query; ``with a GPU`` fails where none was given.
         folder: Where ``once`` is remembered, where a unit that waits leaves a file, and where it looks for ``go``.
     """
 
@@ -62,16 +62,27 @@ class Trouble(Struct, frozen=True):
             case "die once" if not here.exists():
                 here.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
+            case "alone":
+                (Path(self.folder) / "occupied").touch(exist_ok=False)
+                time.sleep(0.3)
+                (Path(self.folder) / "occupied").unlink()
+            case "with a GPU" if not os.environ.get("CUDA_VISIBLE_DEVICES"):
+                raise LookupError("no GPU was given")
             case "wait":
                 here.touch()
                 until((Path(self.folder) / "go").exists)
 
 
 class ToyStudy(Struct, frozen=True):
-    """The study; ``cost`` is every unit's, and from 2 core-seconds on each is a bundle of its own."""
+    """The study; ``cost`` is every unit's, and from 2 core-seconds on each is a bundle of its own.
+
+    ``memory`` is what every unit says it needs, ``gpus`` what a scan asks for.
+    """
 
     targets: int = 4
     cost: float = 2.0
+    memory: int = 0
+    gpus: float = 0.0
     trouble: Trouble = Trouble()
     name: ClassVar[str] = "toy"
 
@@ -119,7 +130,8 @@ class ToyStudy(Struct, frozen=True):
 
     def _unit(self, kind: str, i: int, needs: tuple[str, ...], data: str, *, sharded: bool = False) -> Unit:
         key = unit_key({"kind": kind, "target": i, "needs": list(needs), "data": data})
-        return Unit(key, kind, f"{kind}/{i}", {"target": i}, needs, self.cost, sharded)
+        gpus = self.gpus if sharded else 0.0
+        return Unit(key, kind, f"{kind}/{i}", {"target": i}, needs, self.cost, sharded, gpus, self.memory)
 
 
 class ProbeStudy(Struct, frozen=True):
