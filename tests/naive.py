@@ -7,7 +7,7 @@ day t+1. Nothing here imports the code it is compared with, but for reading and 
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,6 +105,14 @@ def blocks(pairs: Sequence[Pair], length: int) -> list[list[Pair]]:
     return result
 
 
+def runs(pairs: Sequence[Pair], length: int) -> list[list[Pair]]:
+    """Overlapping windows: one from each pair on that has enough pairs after it."""
+    return [list(pairs[i : i + length]) for i in range(len(pairs) - length + 1)]
+
+
+Windows = Callable[[Sequence[Pair], int], list[list[Pair]]]
+
+
 def dtw(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> float:
     """The textbook recursion: Euclidean local cost, sum along the cheapest path, no root at the end."""
     cost = [[math.dist(x, y) for y in b] for x in a]
@@ -141,7 +149,7 @@ class World:
         self.tables = {asset: predictors(panel, asset) for asset in names}
         self.dates = {asset: list(table["date"]) for asset, table in self.tables.items()}
         self.sources = [asset for asset in panel.with_role("source") if asset in self.tables]
-        self._distances: dict[tuple[str, int, int], list[Block]] = {}
+        self._distances: dict[tuple[str, int, int, object], list[Block]] = {}
         self.values = {asset: table[EXT].to_numpy() for asset, table in self.tables.items()}
 
     def row(self, pair: Pair, columns: Sequence[str]) -> list[float]:
@@ -155,19 +163,20 @@ class World:
         """The calendar date of the target's day ``origin``."""
         return self.dates[target][origin - 1]
 
-    def grid(self, target: str, origin: int, length: int = 22) -> list[list[Pair]]:
+    def grid(self, target: str, origin: int, length: int = 22, windows: Windows = blocks) -> list[list[Pair]]:
         cut = self.cut(target, origin)
-        return [block for source in self.sources for block in blocks(source_pairs(self.dates, source, cut), length)]
+        return [window for source in self.sources for window in windows(source_pairs(self.dates, source, cut), length)]
 
-    def distances(self, target: str, origin: int, length: int = 22) -> list[Block]:
-        """Every block of every source with its distance to the target's last rows, the forecast row included."""
-        if (target, origin, length) not in self._distances:
+    def distances(self, target: str, origin: int, length: int = 22, windows: Windows = blocks) -> list[Block]:
+        """Every window of every source with its distance to the target's last rows, the forecast row included."""
+        key = (target, origin, length, windows)
+        if key not in self._distances:
             query = [self.row((target, t), STD) for t in range(origin - length + 1, origin + 1)]
-            self._distances[target, origin, length] = [
-                Block(*block[0], dtw(query, [self.row(pair, STD) for pair in block]))
-                for block in self.grid(target, origin, length)
+            self._distances[key] = [
+                Block(*window[0], dtw(query, [self.row(pair, STD) for pair in window]))
+                for window in self.grid(target, origin, length, windows)
             ]
-        return self._distances[target, origin, length]
+        return self._distances[key]
 
     def training_pairs(self, target: str, origin: int, approach: str, length: int = 22) -> set[Pair]:
         """Pairs of TO, NP, MTL-25, MTL-50 or MTL-75, before any is dropped for a missing predictor."""

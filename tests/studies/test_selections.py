@@ -1,16 +1,23 @@
 """The stored selections, and the way back from them to training rows."""
 
+from pathlib import Path
+
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests import naive
 from tests.studies.test_rolling import TARGET, market, selector, world
+from volforecast.config import load_settings
 from volforecast.data.parquet import from_parquet, to_parquet
+from volforecast.errors import ConfigError
+from volforecast.studies.new_issues import NewIssues, NewIssuesConfig
 from volforecast.studies.rolling import query_at
 from volforecast.studies.selections import SELECTION_SCHEMA, selected_rows, selection_table
+from volforecast.transfer.dtw import DTW
 from volforecast.transfer.selection import INCLUSION_RATES, Selection, select
-from volforecast.transfer.subsequences import make_shards, measure
+from volforecast.transfer.subsequences import make_shards, measure, measure_all, queries_at
 
 ORIGINS = [50, 55, 60]
 
@@ -57,6 +64,20 @@ def test_the_same_selections_are_the_same_bytes() -> None:
     assert one == two
 
 
+def test_rows_of_overlapping_windows_are_chosen_once() -> None:
+    rows, dtw = market().rows, DTW(windows="overlapping")
+    shards = make_shards(rows, market().sources, 2, 22, dtw)
+    answers = [measure_all(shard, queries_at(rows, TARGET, ORIGINS, 22)) for shard in shards]
+    found = [select([answer[i] for answer in answers]) for i in range(len(ORIGINS))]
+    table = selection_table(rows, TARGET, 50, ORIGINS, found)
+    for rate in INCLUSION_RATES:
+        chosen = selected_rows(rows, from_parquet(to_parquet(table)), rate, 22)
+        for origin, selection in zip(ORIGINS, found, strict=True):
+            starts = selection.start[selection.selected[rate]]
+            assert chosen[origin].tolist() == sorted({int(start) + i for start in starts for i in range(22)})
+            assert len(chosen[origin]) < 22 * len(starts)
+
+
 def test_no_blocks_give_an_empty_table() -> None:
     nothing = select([measure(shard, query_at(market().rows, TARGET, 50, 49)) for shard in []] or [empty()])
     table = selection_table(market().rows, TARGET, 50, [50], [nothing])
@@ -66,3 +87,42 @@ def test_no_blocks_give_an_empty_table() -> None:
 
 def empty() -> Selection:
     return Selection(np.empty(0, dtype=np.int64), np.empty(0), {})
+
+
+# -------------------------------------------------------------------------------------------------------- the settings
+
+
+def keys(settings: NewIssuesConfig) -> dict[str, str]:
+    study = NewIssues(settings.checked())
+    return {unit.name: unit.key for unit in study.plan(market()).units}
+
+
+def test_the_settings_change_selections_and_what_needs_them_and_nothing_else() -> None:
+    small = NewIssuesConfig(periods=(50,), models=("HAR-STD",), horizon_days=10)
+    before = keys(small)
+    for dtw in (DTW(windows="overlapping"), DTW(precision="float32"), DTW(device="cuda")):
+        after = keys(msgspec.structs.replace(small, dtw=dtw))
+        changed = {name.partition("/50/")[2] for name in before if after[name] != before[name]}
+        assert changed == {"selection", "confidence", *(f"MTL-{rate} HAR-STD" for rate in INCLUSION_RATES)}
+
+
+@pytest.mark.parametrize(("key", "value"), [("windows", "rolling"), ("precision", "float16"), ("device", "gpu")])
+def test_a_wrong_setting_is_named_in_one_line(key: str, value: str, tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(f'[dtw]\n{key} = "{value}"\n')
+    with pytest.raises(ConfigError) as error:
+        load_settings(NewIssuesConfig, str(file), {})
+    assert all(word in str(error.value) for word in (value, f"dtw.{key}"))
+    assert "\n" not in str(error.value)
+
+
+def test_the_study_scans_as_its_settings_say() -> None:
+    for dtw in (DTW(), DTW(windows="overlapping"), DTW(precision="float32")):
+        study = NewIssues(NewIssuesConfig(periods=(50,), horizon_days=10, dtw=dtw).checked())
+        unit = next(unit for unit in study.plan(market()).units if unit.kind == "selection")
+        query = study.query(market(), unit)
+        answers = [study.scan(shard, query) for shard in study.shards(market(), 2)]
+        table = from_parquet(study.run(unit, market(), {}, answers).payload)
+        shard = make_shards(market().rows, market().sources, 1, 22, dtw)[0]
+        expected = [select([found]) for found in measure_all(shard, queries_at(market().rows, TARGET, [50, 55], 22))]
+        assert table.equals(selection_table(market().rows, TARGET, 50, [50, 55], expected))

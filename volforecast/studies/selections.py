@@ -1,4 +1,4 @@
-"""The stored selections: every source subsequence at every origin, its distance, and what each rate selects."""
+"""The stored selections: every window of a source at every origin, its distance, and what each rate selects."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from volforecast.predictors import PredictorRows
 from volforecast.transfer.selection import INCLUSION_RATES, Selection
-from volforecast.transfer.training import block_rows
 
 IntArray = NDArray[np.int64]
 
@@ -29,12 +28,12 @@ SELECTION_SCHEMA = pa.schema(
 def selection_table(
     rows: PredictorRows, target: str, period: int, origins: Sequence[int], selections: Sequence[Selection]
 ) -> pa.Table:
-    """One row for each origin and block: its asset, the date of its first row, its distance (per cent squared)."""
+    """One row for each origin and window: its asset, the date of its first row, its distance (per cent squared)."""
     names = pa.array(rows.assets, pa.string())
     blocks = []
     for origin, selection in zip(origins, selections, strict=True):
         n = len(selection.start)
-        owner = np.searchsorted(rows.offsets, selection.start, side="right") - 1
+        owner = np.repeat(np.arange(len(rows.assets)), np.diff(np.searchsorted(selection.start, rows.offsets)))
         columns = [
             pa.repeat(target, n),
             pa.repeat(pa.scalar(period, pa.int32()), n),
@@ -49,7 +48,7 @@ def selection_table(
 
 
 def selected_rows(rows: PredictorRows, table: pa.Table, rate: int, length: int) -> dict[int, IntArray]:
-    """For each origin, all rows of the blocks that the inclusion rate selects."""
+    """For each origin, all rows that a window of ``length`` rows selected by the inclusion rate holds, each once."""
     chosen = table.filter(table[f"selected_{rate}"])
     starts = np.empty(chosen.num_rows, dtype=np.int64)
     asset = pc.index_in(chosen["asset"], pa.array(rows.assets, pa.string())).to_numpy()
@@ -60,4 +59,11 @@ def selected_rows(rows: PredictorRows, table: pa.Table, rate: int, length: int) 
         starts[own] = begin + np.searchsorted(rows.date[begin:end], date[own])
     origin = chosen["origin"].to_numpy()
     origins = np.unique(table["origin"].to_numpy())
-    return {int(o): block_rows(starts[origin == o], length) for o in origins}
+    return {int(o): _held(starts[origin == o], length) for o in origins}
+
+
+def _held(starts: IntArray, length: int) -> IntArray:
+    """All rows of windows that begin at ``starts``, ascending; windows may overlap."""
+    new = np.append(length, np.minimum(np.diff(starts), length))[: len(starts)]  # rows the windows before do not hold
+    nth = np.arange(length)
+    return np.asarray((starts[:, None] + nth)[nth >= length - new[:, None]])

@@ -1,19 +1,132 @@
-"""Dynamic time warping distances between one query and many subsequences (Teller et al. 2026, section 2.3).
+"""Dynamic time warping distances between a target's latest rows and windows of sources.
 
 Local cost: Euclidean distance of the predictor vectors. Distance: the sum of local costs along the cheapest path with
 steps (1,0), (0,1), (1,1), no window and no root at the end. This is ``tslearn.metrics.dtw_path_from_metric`` with
 ``metric="euclidean"``; it is not tslearn's default ``dtw``, which is the root of summed squares.
+
+The recursion is written out here; ``dtw_kernel`` and ``dtw_torch`` are its fast twins.
+
+Source: Teller et al. (2026), section 2.3.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+from msgspec import Struct
 from numba import njit
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
-LANES = 64  # blocks advanced together; one row of costs and two of path sums stay in the first-level cache
+PADDING = 64  # rows that a kernel may read (and ignore) beyond the last one
+
+
+class DTW(Struct, frozen=True, forbid_unknown_fields=True):
+    """How similar subsequences are looked for.
+
+    Attributes:
+        windows: ``blocks`` cuts each source's labelled pairs from the end into blocks that do not overlap, as the paper
+            does. ``overlapping`` compares every run of m labelled pairs, one from each start day on; the quantile rule
+            then runs over all of them, and a row enters a training set once if any selected window holds it.
+        precision: Of costs and path sums. ``float32`` is about twice as fast and ranks near ties differently.
+        device: ``cuda`` measures on the worker's GPU; without one that is an error, never a silent fallback.
+    """
+
+    windows: Literal["blocks", "overlapping"] = "blocks"
+    precision: Literal["float64", "float32"] = "float64"
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    def step(self, length: int) -> int:
+        """Rows between the starts of two windows of ``length`` rows."""
+        return length if self.windows == "blocks" else 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Rows of sources, each kept once, so that equal positions of neighbouring windows lie next to each other.
+
+    A window starts every ``step`` rows, counted back from the last known row, so the grid shifts from origin to origin.
+    Row r of a source is kept at (r mod step, r div step): for whichever grid, row j of all windows is a run of
+    consecutive values, and no row is moved or copied for an origin.
+
+    Attributes:
+        values: Predictor by predictor, shape (predictors, places); float64 or float32.
+        begin: Where each source's rows begin, shape (sources,).
+        pitch: Places of one residue class of each source, shape (sources,).
+        rows: Number of rows of each source, shape (sources,).
+        step: Rows between the starts of two windows.
+        length: m, rows of a window.
+    """
+
+    values: NDArray[Any]
+    begin: IntArray
+    pitch: IntArray
+    rows: IntArray
+    step: int
+    length: int
+
+    def windows(self, known: IntArray) -> IntArray:
+        """Number of windows among the first ``known`` rows of a source."""
+        return np.where(known < self.length, 0, (known - self.length) // self.step + 1)
+
+    def starts(self, known: IntArray) -> IntArray:
+        """First rows of these windows, counted within their source: source by source, oldest window first."""
+        counts = self.windows(known)
+        oldest = known - self.length - self.step * (counts - 1)
+        nth = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+        return np.repeat(oldest, counts) + self.step * nth
+
+
+def lay_out(sources: Sequence[FloatArray], length: int, step: int, precision: str = "float64") -> Layout:
+    """Lay out the rows of sources, each of shape (rows, predictors), for windows of ``length`` rows."""
+    rows = np.array([len(own) for own in sources], dtype=np.int64)
+    pitch = -(-rows // step)
+    begin = np.concatenate([[0], np.cumsum(pitch * step)]).astype(np.int64)
+    width = sources[0].shape[1] if sources else 0
+    values = np.zeros((width, begin[-1] + PADDING), dtype=precision)
+    for own, first, run in zip(sources, begin, pitch, strict=False):
+        padded = np.zeros((width, run * step))
+        padded[:, : len(own)] = own.T
+        classes = padded.reshape(width, run, step).transpose(0, 2, 1)
+        values[:, first : first + run * step] = classes.reshape(width, -1)
+    return Layout(values, begin[:-1], pitch, rows, step, length)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is compared with the windows: runs of consecutive rows of one target, which overlap where origins are near.
+
+    Attributes:
+        rows: Rows of the target, shape (days, predictors).
+        first: The first row of each origin's run of m rows, shape (origins,).
+        known: Rows of each source that are known at each origin, shape (origins, sources).
+    """
+
+    rows: FloatArray
+    first: IntArray
+    known: IntArray
+
+    def check(self, layout: Layout) -> None:
+        """Stop at what would be read outside of the arrays, or give undefined distances.
+
+        Raises:
+            ValueError: A run or a known row lies outside of the rows, the widths differ, or a value is NaN.
+        """
+        if self.rows.ndim != 2 or self.rows.shape[1] != len(layout.values):
+            raise ValueError(f"query rows of shape {self.rows.shape} for sources with {len(layout.values)} predictors")
+        if self.known.shape != (len(self.first), len(layout.begin)):
+            raise ValueError(f"known has shape {self.known.shape}, not origins x sources")
+        if len(self.first) and (self.first.min() < 0 or self.first.max() + layout.length > len(self.rows)):
+            raise ValueError(f"runs of {layout.length} rows reach outside the {len(self.rows)} rows of the query")
+        if (self.known > layout.rows).any():
+            raise ValueError("more rows are called known than a source has")
+        runs = (self.rows[first : first + layout.length] for first in self.first)
+        if any(np.isnan(run).any() for run in runs):
+            raise ValueError("the query holds NaN: its distances would be undefined")
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -31,83 +144,3 @@ def dtw_scalar(query: FloatArray, block: FloatArray) -> float:
             best = min(min(path[i, j + 1], path[i + 1, j]), path[i, j])
             path[i + 1, j + 1] = math.sqrt(total) + best
     return float(path[m, n])
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _dtw_lanes(query: FloatArray, lanes: FloatArray, count: int, path: FloatArray, out: FloatArray) -> None:
-    """Distances of ``count`` blocks, laid out (n, d, LANES) so that the innermost loops run over blocks as vectors.
-
-    Every lane does the operations of :func:`dtw_scalar` in its order, so the results are equal bit by bit.
-    """
-    m, n, d = query.shape[0], lanes.shape[0], lanes.shape[1]
-    path[:, :] = np.inf
-    corner = np.zeros(LANES)
-    for i in range(m):
-        # `diagonal` carries path[i, j] while row i is overwritten by row i + 1 in place
-        diagonal = np.full(LANES, np.inf)
-        if i == 0:
-            diagonal[:] = corner
-        left = np.full(LANES, np.inf)
-        cost = np.empty(LANES)
-        for j in range(n):
-            cost[:] = 0.0
-            for c in range(d):
-                q = query[i, c]
-                row = lanes[j, c]
-                for lane in range(LANES):
-                    difference = q - row[lane]
-                    cost[lane] += difference * difference
-            above = path[j]
-            for lane in range(LANES):
-                up = above[lane]
-                best = min(min(up, left[lane]), diagonal[lane])
-                diagonal[lane] = up
-                left[lane] = math.sqrt(cost[lane]) + best
-                above[lane] = left[lane]
-    for lane in range(count):
-        out[lane] = path[n - 1, lane]
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _dtw_blocks(query: FloatArray, rows: FloatArray, starts: NDArray[np.int64], length: int, out: FloatArray) -> None:
-    d = rows.shape[1]
-    lanes = np.zeros((length, d, LANES))
-    path = np.empty((length, LANES))
-    for first in range(0, len(starts), LANES):
-        count = min(LANES, len(starts) - first)
-        for j in range(length):
-            for c in range(d):
-                for lane in range(count):
-                    lanes[j, c, lane] = rows[starts[first + lane] + j, c]
-        _dtw_lanes(query, lanes, count, path, out[first : first + count])
-
-
-def dtw_to_blocks(query: FloatArray, rows: FloatArray, starts: NDArray[np.int64], length: int) -> FloatArray:
-    """Distances between a query and blocks of consecutive rows.
-
-    Args:
-        query: Shape (m, d), per cent squared.
-        rows: Rows the blocks are cut from, shape (rows, d).
-        starts: First row of each block, shape (blocks,).
-        length: Rows of a block.
-
-    Returns:
-        One distance a block, shape (blocks,), per cent squared.
-
-    Raises:
-        ValueError: A block reaches outside ``rows``, the widths differ, or a value is NaN.
-    """
-    if query.ndim != 2 or rows.ndim != 2 or query.shape[1] != rows.shape[1]:
-        raise ValueError(f"query {query.shape} and rows {rows.shape} must be tables with the same predictors")
-    if len(starts) and (starts.min() < 0 or starts.max() + length > len(rows)):
-        raise ValueError(f"blocks of {length} rows reach outside the {len(rows)} rows they are cut from")
-    if np.isnan(query).any():
-        raise ValueError("the query holds NaN: its distances would be undefined")
-    out = np.empty(len(starts))
-    if len(starts):
-        contiguous = np.ascontiguousarray(query, dtype=np.float64)
-        _dtw_blocks(contiguous, rows, np.ascontiguousarray(starts, dtype=np.int64), length, out)
-    if not np.isfinite(out).all():
-        # every path through a block crosses all of its rows, so NaN in one of them never gives a finite distance
-        raise ValueError("a block holds NaN: its distance would be undefined")
-    return out

@@ -13,10 +13,10 @@ INCLUSION_RATES = (25, 50, 75)
 
 @dataclass(frozen=True)
 class Selection:
-    """All blocks at one origin with their distances and what each inclusion rate selects.
+    """All windows at one origin with their distances and what each inclusion rate selects.
 
     Attributes:
-        start: First row of each block among all rows of the panel, ascending (asset by asset, oldest first).
+        start: First row of each window among all rows of the panel, ascending (asset by asset, oldest first).
         distance: DTW distance, per cent squared.
         selected: For each inclusion rate e, whether the distance is at most the e-quantile of all of them.
     """
@@ -33,8 +33,10 @@ def select(parts: Sequence[Distances], rates: Sequence[int] = INCLUSION_RATES) -
     """
     start = np.concatenate([part.start for part in parts])
     distance = np.concatenate([part.distance for part in parts])
-    order = np.argsort(start, kind="stable")
-    start, distance = start[order], distance[order]
+    if (start[1:] < start[:-1]).any():  # shards that came in alphabetical order need no sorting
+        order = np.argsort(start, kind="stable")
+        start, distance = start[order], distance[order]
     if not len(distance):
         return Selection(start, distance, {rate: np.empty(0, dtype=np.bool_) for rate in rates})
-    return Selection(start, distance, {rate: distance <= np.quantile(distance, rate / 100) for rate in rates})
+    limits = np.quantile(distance, [rate / 100 for rate in rates])
+    return Selection(start, distance, {rate: distance <= limit for rate, limit in zip(rates, limits, strict=True)})

@@ -1,21 +1,24 @@
-"""The grid of source subsequences at a forecast origin (new-issues specification, section 4).
+"""Windows of sources at a target's forecast origins (new-issues specification, section 4).
 
 Each source's pairs whose label is known at the origin are cut, from the END, into blocks of m rows that do not overlap;
-the excess rows at the beginning are dropped.
+the excess rows at the beginning are dropped. With overlapping windows every run of m such pairs counts.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from volforecast.predictors import MONTH, STD, PredictorRows
-from volforecast.transfer.dtw import dtw_to_blocks
+from volforecast.transfer import dtw_kernel
+from volforecast.transfer.dtw import DTW, Layout, Question, lay_out
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 FIRST_FULL_DAY = MONTH  # the first trading day on which rv_d, rv_w and rv_m all exist
+PAPER = DTW()
 
 
 @dataclass(frozen=True)
@@ -34,82 +37,139 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Queries:
+    """What similarity is measured against at several origins of one target: its rows once, and where each query ends.
+
+    The query at origin o is the m rows that end with trading day o; nothing later touches its distances.
+
+    Attributes:
+        first_day: The trading day of ``values[0]``.
+        values: The target's rows, one a trading day, shape (days, 3), per cent squared.
+        origins: Trading days o, shape (origins,).
+        cuts: Their calendar dates, in days since 1970-01-01, shape (origins,).
+        length: m, rows of a query and of a window.
+    """
+
+    first_day: int
+    values: FloatArray
+    origins: IntArray
+    cuts: IntArray
+    length: int
+
+
+@dataclass(frozen=True)
 class SourceShard:
     """The volatility predictors of some source assets; all that a worker needs to measure distances to them.
 
     Attributes:
         assets: Names, sorted.
-        first_rows: The row of each asset's trading day 1 among all rows of the panel, shape (assets,).
-        offsets: Asset ``a`` owns ``rows[offsets[a]:offsets[a + 1]]``, shape (assets + 1,).
-        rows: ``rv_d, rv_w, rv_m``, per cent squared, shape (rows, 3); NaN before an asset's day 22.
-        label_date: The day of each row's label, in days since 1970-01-01.
+        first_rows: The row of each asset's first full day among all rows of the panel, shape (assets,).
+        offsets: Asset ``a`` owns ``label_date[offsets[a]:offsets[a + 1]]``, shape (assets + 1,).
+        label_date: The day of each row's label, in days since 1970-01-01, from the first full day on.
+        layout: ``rv_d, rv_w, rv_m`` from the first full day on, per cent squared.
     """
 
     assets: tuple[str, ...]
     first_rows: IntArray
     offsets: IntArray
-    rows: FloatArray
     label_date: IntArray
+    layout: Layout
 
 
 @dataclass(frozen=True)
 class Distances:
-    """The blocks of one or more sources at one origin and how far they are from the query.
+    """The windows of one or more sources at one origin and how far they are from the query.
 
     Attributes:
-        start: First row of each block among all rows of the panel, shape (blocks,).
-        distance: DTW distance, per cent squared, shape (blocks,).
+        start: First row of each window among all rows of the panel, shape (windows,).
+        distance: DTW distance, per cent squared, shape (windows,).
     """
 
     start: IntArray
     distance: FloatArray
 
 
-def make_shards(rows: PredictorRows, sources: tuple[str, ...], count: int) -> list[SourceShard]:
-    """Cut the sources into at most ``count`` shards of nearly equal numbers of rows, in alphabetical order."""
+def queries_at(rows: PredictorRows, target: str, origins: Sequence[int], length: int) -> Queries:
+    """What the sources are compared with at each origin: the target's last ``length`` rows, the forecast row included.
+
+    Args:
+        rows: All rows of the panel.
+        target: The target asset.
+        origins: Trading days of the target; the first query must lie within its history.
+        length: m, rows of a query.
+    """
+    days = np.array(origins, dtype=np.int64)
+    first = rows.first_row(target)
+    first_day = int(days.min()) - length + 1
+    values = rows.X[first + first_day - 1 : first + int(days.max()), : len(STD)].copy()
+    return Queries(first_day, values, days, rows.date[first + days - 1], length)
+
+
+def make_shards(
+    rows: PredictorRows, sources: tuple[str, ...], count: int, length: int = MONTH, dtw: DTW = PAPER
+) -> list[SourceShard]:
+    """Cut the sources into at most ``count`` shards of nearly equal numbers of rows, in alphabetical order.
+
+    Args:
+        rows: All rows of the panel.
+        sources: Names, sorted.
+        count: Most shards wanted.
+        length: m, rows of a window.
+        dtw: Which windows there are, and in which precision they are compared.
+    """
     lengths = np.array([rows.days(asset) for asset in sources])
     middle = np.cumsum(lengths) - lengths / 2
     shard_of = np.minimum((middle * count / lengths.sum()).astype(np.int64), count - 1)
     shards = []
     for shard in np.unique(shard_of):
         names = tuple(asset for asset, s in zip(sources, shard_of, strict=True) if s == shard)
-        first_rows = np.array([rows.first_row(asset) for asset in names], dtype=np.int64)
-        own = [slice(first, first + rows.days(asset)) for first, asset in zip(first_rows, names, strict=True)]
+        ends = [rows.first_row(asset) + rows.days(asset) for asset in names]
+        begins = [min(rows.first_row(asset) + FIRST_FULL_DAY - 1, end) for asset, end in zip(names, ends, strict=True)]
+        own = [slice(begin, end) for begin, end in zip(begins, ends, strict=True)]
         shards.append(
             SourceShard(
                 assets=names,
-                first_rows=first_rows,
+                first_rows=np.array(begins, dtype=np.int64),
                 offsets=np.concatenate([[0], np.cumsum([s.stop - s.start for s in own])]).astype(np.int64),
-                rows=np.concatenate([rows.X[s, : len(STD)] for s in own]),
                 label_date=np.concatenate([rows.label_date[s] for s in own]),
+                layout=lay_out([rows.X[s, : len(STD)] for s in own], length, dtw.step(length), dtw.precision),
             )
         )
     return shards
 
 
-def block_starts(known_pairs: int, length: int, first_row: int = FIRST_FULL_DAY - 1) -> IntArray:
-    """First rows of the blocks of one source, counted from its trading day 1.
-
-    Args:
-        known_pairs: Rows of the source, from its day 1 on, whose label is known.
-        length: m, rows of a block.
-        first_row: The first row with all volatility predictors.
-    """
-    blocks = max(0, (known_pairs - first_row) // length)
-    return known_pairs - length * np.arange(blocks, 0, -1, dtype=np.int64)
-
-
 def measure(shard: SourceShard, query: Query) -> Distances:
-    """Distances between the query and every block of the shard's sources, at the query's origin."""
-    starts = []
+    """Distances between one query and every window of the shard's sources, at the query's origin."""
+    length = len(query.values)
+    at = (np.array([query.origin]), np.array([query.cut]))
+    return measure_all(shard, Queries(query.origin - length + 1, query.values, *at, length))[0]
+
+
+def measure_all(shard: SourceShard, queries: Queries, device: str = "cpu") -> list[Distances]:
+    """Distances between the query of each origin and every window of the shard's sources that is known there.
+
+    What several origins share is computed once; the outcome is the same to the last bit as for each origin by itself.
+
+    Raises:
+        ConfigError: The device is a GPU and this process sees none.
+        ValueError: The shard is laid out for windows of another length, or a value is NaN.
+    """
+    layout = shard.layout
+    if queries.length != layout.length:
+        raise ValueError(f"queries of {queries.length} rows for sources laid out in windows of {layout.length} rows")
+    known = np.empty((len(queries.cuts), len(shard.assets)), dtype=np.int64)
     for a in range(len(shard.assets)):
-        begin, end = shard.offsets[a], shard.offsets[a + 1]
         # label dates rise within an asset: the number of known pairs is a position
-        known = int(np.searchsorted(shard.label_date[begin:end], query.cut, side="right"))
-        starts.append(begin + block_starts(known, len(query.values)))
-    local = np.concatenate(starts) if starts else np.empty(0, dtype=np.int64)
-    owner = np.searchsorted(shard.offsets, local, side="right") - 1
-    return Distances(
-        start=local - shard.offsets[owner] + shard.first_rows[owner],
-        distance=dtw_to_blocks(query.values, shard.rows, local, len(query.values)),
-    )
+        own = shard.label_date[shard.offsets[a] : shard.offsets[a + 1]]
+        known[:, a] = np.searchsorted(own, queries.cuts, side="right")
+    question = Question(queries.values, queries.origins - queries.length + 1 - queries.first_day, known)
+    if device == "cpu":
+        distance = dtw_kernel.distances(layout, question)
+    else:
+        from volforecast.transfer import dtw_torch  # seconds of import that workers without a GPU need not spend
+
+        distance = dtw_torch.distances(layout, question, device)
+    counts = layout.windows(known)
+    parts = np.split(distance, np.cumsum(counts.sum(axis=1))[:-1])
+    starts = [np.repeat(shard.first_rows, n) + layout.starts(k) for n, k in zip(counts, known, strict=True)]
+    return [Distances(start, part) for start, part in zip(starts, parts, strict=True)]
