@@ -1,40 +1,55 @@
-"""Network training: the fused kernel beside PyTorch, one epoch each, in one process and on one thread.
+"""Network training: the fused kernel beside PyTorch and scikit-learn, one epoch each, on one thread.
 
-    OMP_NUM_THREADS=1 python benchmarks/bench_fnn.py [--rounds 5]
+    python benchmarks/bench_fnn.py [--rounds 5]
 
-The peers take turns within a round, so a busy machine disturbs all alike; a figure is the median over rounds. Peers:
-``loader`` is the usual loop over a shuffling DataLoader with ``torch.optim.Adam``; ``tensors`` is the best that PyTorch
-gives on a CPU without compiling: rows shuffled by indexing, fused Adam.
+Peers: ``loader`` is the usual loop over a shuffling DataLoader with ``torch.optim.Adam``; ``tensors`` is the best that
+PyTorch gives on a CPU without compiling: rows shuffled by indexing, fused Adam; ``sklearn`` is ``partial_fit`` of
+scikit-learn's MLPRegressor.
 """
 
-import argparse
-import time
-from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
-from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from rounds import Call, arguments, interleaved, publish, scaled
+from sklearn.neural_network import MLPRegressor
+from threadpoolctl import threadpool_limits
 
 from volforecast.models import fnn_kernel as kernel
 from volforecast.models.fnn import flat, initial_layers
+from volforecast.models.fnn_vectors import HIDDEN
 from volforecast.models.protocol import FloatArray
 
-CASES = ((210_000, 3, 1024), (210_000, 11, 1024), (300, 3, 4))  # rows, predictors, batch
-SHORT = 0.02  # seconds that a timing of the kernel lasts at least
 
-Epoch = Callable[[], None]
+class Case(NamedTuple):
+    """Rows, predictors, rows of a mini-batch, and the goals: how many times faster than loader and tensors."""
+
+    rows: int
+    inputs: int
+    batch: int
+    loader: int
+    tensors: int
+
+
+CASES = (
+    Case(210_000, 3, 1024, 150, 20),
+    Case(210_000, 11, 1024, 100, 12),
+    Case(300, 3, 4, 500, 500),
+    Case(300, 11, 4, 500, 500),
+)
 
 
 def network(inputs: int) -> torch.nn.Module:
     """The network 8-4-2 with PyTorch's own initial weights."""
-    widths, modules = (inputs, 8, 4, 2), []
-    for fan_in, units in pairwise(widths):
+    modules: list[torch.nn.Module] = []
+    for fan_in, units in pairwise((inputs, *HIDDEN)):
         modules += [torch.nn.Linear(fan_in, units), torch.nn.ReLU()]
-    return torch.nn.Sequential(*modules, torch.nn.Linear(2, 1))
+    return torch.nn.Sequential(*modules, torch.nn.Linear(HIDDEN[-1], 1))
 
 
-def loader_epoch(X: FloatArray, y: FloatArray, batch: int) -> Epoch:
+def loader_epoch(X: FloatArray, y: FloatArray, batch: int) -> Call:
     model = network(X.shape[1])
     optimizer, loss = torch.optim.Adam(model.parameters(), lr=1e-3), torch.nn.MSELoss()
     rows = torch.utils.data.TensorDataset(torch.tensor(X).float(), torch.tensor(y).float()[:, None])
@@ -49,13 +64,13 @@ def loader_epoch(X: FloatArray, y: FloatArray, batch: int) -> Epoch:
     return epoch
 
 
-def tensors_epoch(X: FloatArray, y: FloatArray, batch: int) -> Epoch:
-    model = network(X.shape[1])
+def tensors_epoch(X: FloatArray, y: FloatArray, batch: int, device: str = "cpu") -> Call:
+    model = network(X.shape[1]).to(device)
     optimizer, loss = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True), torch.nn.MSELoss()
-    inputs, labels = torch.tensor(X).float(), torch.tensor(y).float()[:, None]
+    inputs, labels = torch.tensor(X).float().to(device), torch.tensor(y).float()[:, None].to(device)
 
     def epoch() -> None:
-        for chosen in torch.split(torch.randperm(len(labels)), batch):
+        for chosen in torch.split(torch.randperm(len(labels), device=device), batch):
             optimizer.zero_grad()
             loss(model(inputs[chosen]), labels[chosen]).backward()
             optimizer.step()
@@ -63,47 +78,51 @@ def tensors_epoch(X: FloatArray, y: FloatArray, batch: int) -> Epoch:
     return epoch
 
 
-def kernel_epoch(X: FloatArray, y: FloatArray, batch: int) -> Callable[[int], None]:
+def sklearn_epoch(X: FloatArray, y: FloatArray, batch: int) -> Call:
+    model = MLPRegressor(
+        hidden_layer_sizes=HIDDEN, batch_size=min(batch, len(y)), learning_rate_init=1e-3, alpha=0.0, random_state=1
+    )
+    inputs = X.astype(np.float32)
+    return lambda: model.partial_fit(inputs, y)
+
+
+def kernel_epoch(X: FloatArray, y: FloatArray, batch: int) -> Call:
     inputs = X.shape[1]
     state, rows = kernel.network(flat(initial_layers(inputs, 1))), kernel.data_rows(X, y)
-    work = kernel.workspace(*X.shape)
-    return lambda epochs: kernel.train(state, rows, inputs, batch, 1, (0, epochs), 1e-3, work)
+    return partial(kernel.train, state, rows, inputs, batch, 1, (0, 1), 1e-3, kernel.workspace(*X.shape))
 
 
-def seconds(call: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def measure(rows: int, inputs: int, batch: int, rounds: int) -> dict[str, float]:
-    """Median seconds an epoch of each peer."""
+def sample(rows: int, inputs: int) -> tuple[FloatArray, FloatArray]:
     draw = np.random.default_rng(1)
     X = draw.standard_normal((rows, inputs))
-    y = np.abs(X[:, 0]) + draw.standard_normal(rows)
-    ours, loader, tensors = kernel_epoch(X, y, batch), loader_epoch(X, y, batch), tensors_epoch(X, y, batch)
-    ours(1)  # compiles
-    repeats = max(1, int(SHORT / seconds(lambda: ours(1))))
-    taken: dict[str, list[float]] = {"kernel": [], "loader": [], "tensors": []}
-    for _ in range(rounds):
-        taken["loader"].append(seconds(loader))
-        taken["tensors"].append(seconds(tensors))
-        taken["kernel"].append(seconds(lambda: ours(repeats)) / repeats)
-    return {name: median(times) for name, times in taken.items()}
+    return X, np.abs(X[:, 0]) + draw.standard_normal(rows)
+
+
+def row(case: Case, rounds: int) -> list[str]:
+    """One line of the table."""
+    X, y = sample(case.rows, case.inputs)
+    peers = {"kernel": kernel_epoch, "loader": loader_epoch, "tensors": tensors_epoch, "sklearn": sklearn_epoch}
+    took = interleaved({name: peer(X, y, case.batch) for name, peer in peers.items()}, rounds)
+    ratios = {name: took[name] / took["kernel"] for name in took}
+    return [
+        f"{case.rows:,} x {case.inputs}, {case.batch}",
+        *(scaled(took[name]) for name in peers),
+        f"{ratios['loader']:.0f}x",
+        f"{case.loader}x",
+        f"{ratios['tensors']:.0f}x",
+        f"{case.tensors}x",
+        f"{ratios['sklearn']:.0f}x",
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    rounds = arguments(__doc__).parse_args().rounds
     torch.set_num_threads(1)
-    print("| rows x predictors, batch | kernel, ms | loader, ms | tensors, ms | loader / kernel | tensors / kernel |")
-    print("|---|---|---|---|---|---|")
-    for rows, inputs, batch in CASES:
-        took = measure(rows, inputs, batch, rounds)
-        ours, loader, tensors = (took[name] * 1e3 for name in ("kernel", "loader", "tensors"))
-        figures = f"{ours:.3f} | {loader:.1f} | {tensors:.1f} | {loader / ours:.0f} | {tensors / ours:.0f}"
-        print(f"| {rows} x {inputs}, {batch} | {figures} |")
+    with threadpool_limits(1):
+        rows = [row(case, rounds) for case in CASES]
+    header = ["rows x predictors, batch", "kernel", "loader", "tensors", "sklearn"]
+    header += ["loader / kernel", "goal", "tensors / kernel", "goal", "sklearn / kernel"]
+    publish("fnn", "Network 8-4-2: one epoch, one thread", header, rows)
 
 
 if __name__ == "__main__":

@@ -46,9 +46,10 @@ def test_real_training_sets_agree_with_statsmodels(
     panel = naive.dj30()
     rows = build_rows(panel)
     days = rows.first_row(target) + origin - 1 + np.arange(5)
-    sources = make_pool(rows, panel.with_role("source")[:4]).known_at(int(rows.date[days[0]]))
+    pool = make_pool(rows, panel.with_role("source")[:4])
+    sources = pool.known_at(int(rows.date[days[0]]))
     own = target_pairs(rows, target, origin)
-    train, _ = assemble(rows, own, sources if approach == "NP" else own[:0], len(columns), "NP")
+    train = assemble(rows, pool, own, sources if approach == "NP" else own[:0], len(columns), "NP")
     varying = train.X.std(axis=0) > 0  # no earnings date is known before 2012: a column of zeros
     X, new = train.X[:, varying], rows.X[days, : len(columns)][:, varying]
     expected = statsmodels_forecast(X, train.y, new)

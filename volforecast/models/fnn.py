@@ -2,25 +2,63 @@
 
 ReLU, linear output, mean squared error, Adam (Kingma & Ba 2015) with its usual constants. Inputs are z-scored with the
 training set's moments; the label keeps its unit. Weights and biases start uniform on +-1/sqrt(inputs of the layer), as
-those of ``torch.nn.Linear`` do. Training runs in float32 (``fnn_kernel``), everything around it in float64.
+those of ``torch.nn.Linear`` do. Training runs in float32, everything around it in float64: on a CPU one network after
+the other (``fnn_kernel``), on a GPU many at once (``fnn_batched``; PyTorch is imported there and only then).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from volforecast.errors import ConfigError, FitError
 from volforecast.models import fnn_kernel as kernel
 from volforecast.models.fnn_vectors import HIDDEN, UNITS
 from volforecast.models.protocol import Approach, FloatArray, TrainingSet
 
+if TYPE_CHECKING:
+    import torch
+
 Layers = Sequence[tuple[kernel.Float32Array, kernel.Float32Array]]
+RowNumbers = NDArray[np.int32] | NDArray[np.int64]
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 # rounding leaves a constant column with deviations of the size of its last digit
 CONSTANT = 1e-12
+
+EMPTY = "FNN: the training set is empty; a network needs at least one row"
+BAD_TRAINING_ROWS = "FNN: the training rows hold NaN or infinite values, which would spread to every weight"
+BAD_FORECAST_ROWS = "FNN: a forecast row holds NaN or infinite predictors, for which a network has no rule"
+BAD_MOMENTS = "FNN: the moments of a predictor leave the range of float64; check the panel for absurd values"
+BAD_SCORES = "FNN: a z-scored predictor or a label leaves the range of float32; check the panel's values"
+
+
+def diverged(epochs: int, rows: int) -> str:
+    """Why a trained network is refused."""
+    return f"FNN: weights or forecasts are not finite after {epochs} epochs on {rows} rows"
+
+
+def never_finite(rows: int) -> str:
+    """Why no epoch count is the best one."""
+    return f"FNN: the held-out error was not finite in any epoch on {rows} training rows"
+
+
+class Job(NamedTuple):
+    """One network among many that read one table of rows (predictors and labels); all fields but the seed name rows.
+
+    Attributes:
+        rows: Training rows, ordered by date, then asset, shape (n,).
+        others: Rows to forecast (their labels are not looked at), or rows held out, shape (m,).
+        seed: Settles initial weights and row orders.
+    """
+
+    rows: RowNumbers
+    others: RowNumbers
+    seed: int
 
 
 class FNN(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +71,7 @@ class FNN(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         patience: Epochs without a smaller held-out error after which ``tune`` stops.
         holdout: Share of the rows, the last ones, that ``tune`` holds out; at least one row.
         batch: Rows of a mini-batch, by approach.
+        device: Where networks are trained. The two draw other row orders, so forecasts differ as between two seeds.
     """
 
     hidden: tuple[int, ...] = HIDDEN
@@ -41,6 +80,7 @@ class FNN(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patience: int = 100
     holdout: float = 0.1
     batch: dict[Approach, int] = msgspec.field(default_factory=lambda: {"TO": 4, "MTL": 512, "NP": 1024})
+    device: Literal["cpu", "cuda"] = "cpu"
 
     def __post_init__(self) -> None:
         if tuple(self.hidden) != HIDDEN:
@@ -67,10 +107,13 @@ class FNN(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             FitError: Rows are missing or not finite, or the held-out error never was finite.
         """
+        if self.device != "cpu":
+            job = Job(np.arange(len(first.y)), np.arange(0), seed)
+            return _answer(self.tune_many(first.X, first.y, first.approach, [job])[0])
         _check(first)
         if len(first.y) == 1:
             return self.max_epochs
-        fit = len(first.y) - max(1, int(len(first.y) * self.holdout))
+        fit = self._fit_rows(len(first.y))
         inputs, moments = first.X.shape[1], moments_of(first.X[:fit])
         rows = _rows(first.X[:fit], first.y[:fit], moments)
         held = _rows(first.X[fit:], first.y[fit:], moments)
@@ -87,7 +130,7 @@ class FNN(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             kernel.workspace(fit, inputs),
         )
         if epochs < 1:
-            raise FitError(f"FNN: the held-out error was not finite in any epoch on {fit} training rows")
+            raise FitError(never_finite(fit))
         return int(epochs)
 
     def forecast(self, train: TrainingSet, rows: FloatArray, tuned: int, seed: int) -> FloatArray:
@@ -105,9 +148,13 @@ class FNN(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             FitError: Rows are missing or not finite, or training or a forecast left the range of float32.
         """
+        if self.device != "cpu":
+            X, y = np.concatenate([train.X, rows]), np.concatenate([train.y, np.zeros(len(rows))])
+            job = Job(np.arange(len(train.y)), np.arange(len(train.y), len(y)), seed)
+            return _answer(self.forecast_many(X, y, train.approach, [job], [tuned])[0])
         _check(train)
         if not np.isfinite(rows).all():
-            raise FitError("FNN: a forecast row holds NaN or infinite predictors, for which a network has no rule")
+            raise FitError(BAD_FORECAST_ROWS)
         inputs, moments = train.X.shape[1], moments_of(train.X)
         network = kernel.network(flat(initial_layers(inputs, seed)))
         work = kernel.workspace(len(train.y), inputs)
@@ -118,8 +165,82 @@ class FNN(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         forecasts = np.empty(len(rows), dtype=np.float32)
         kernel.predict(network, _rows(rows, np.zeros(len(rows)), moments), inputs, work, forecasts)
         if not (np.isfinite(network.weights).all() and np.isfinite(forecasts).all()):
-            raise FitError(f"FNN: weights or forecasts are not finite after {tuned} epochs on {len(train.y)} rows")
+            raise FitError(diverged(tuned, len(train.y)))
         return forecasts.astype(np.float64)
+
+    def tune_many(
+        self, X: FloatArray, y: FloatArray, approach: Approach, jobs: Sequence[Job], on: "torch.device | None" = None
+    ) -> list[int | FitError]:
+        """:meth:`tune` for many networks; one that cannot be tuned leaves its siblings alone.
+
+        Args:
+            X: Predictors of all rows that jobs may name, shape (rows, predictors); other rows may hold NaN.
+            y: Their labels in per cent squared, shape (rows,).
+            approach: How the training rows were chosen: it settles the batch.
+            jobs: Training rows and seeds; the rows to forecast are not looked at.
+            on: Train in PyTorch on this device, whatever the setting ``device`` (tests do on a CPU).
+
+        Returns:
+            Epochs of each job, or why there are none.
+
+        Raises:
+            ConfigError: ``device`` is "cuda" and there is none.
+        """
+        if self.device == "cpu" and on is None:
+            return [_caught(self.tune, TrainingSet(X[job.rows], y[job.rows], approach), job.seed) for job in jobs]
+        from volforecast.models import fnn_batched as batched
+
+        table = batched.upload(X, y, on or batched.gpu())
+        settings = batched.Settings(self.batch[approach], self.learning_rate)
+        several = [(job, self._fit_rows(len(job.rows))) for job in jobs if len(job.rows) > 1]
+        stopped = [Job(job.rows[:fit], job.rows[fit:], job.seed) for job, fit in several]
+        found = iter(batched.best_epochs(table, stopped, self.max_epochs, self.patience, settings))
+        on_cpu = msgspec.structs.replace(self, device="cpu")  # which has answers without training for up to one row
+        return [
+            next(found)
+            if len(job.rows) > 1
+            else _caught(on_cpu.tune, TrainingSet(X[job.rows], y[job.rows], approach), job.seed)
+            for job in jobs
+        ]
+
+    def forecast_many(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        approach: Approach,
+        jobs: Sequence[Job],
+        tuned: Sequence[int],
+        on: "torch.device | None" = None,
+    ) -> list[FloatArray | FitError]:
+        """:meth:`forecast` for many networks; one that cannot be trained leaves its siblings alone.
+
+        Args:
+            X: Predictors of all rows that jobs may name, shape (rows, predictors); other rows may hold NaN.
+            y: Their labels in per cent squared, shape (rows,).
+            approach: How the training rows were chosen: it settles the batch.
+            jobs: Training rows, rows to forecast, seeds.
+            tuned: Epoch count of each job.
+            on: Train in PyTorch on this device, whatever the setting ``device`` (tests do on a CPU).
+
+        Returns:
+            Forecasts of each job in per cent squared, shape (rows to forecast,), or why there are none.
+
+        Raises:
+            ConfigError: ``device`` is "cuda" and there is none.
+        """
+        if self.device == "cpu" and on is None:
+            return [
+                _caught(self.forecast, TrainingSet(X[job.rows], y[job.rows], approach), X[job.others], epochs, job.seed)
+                for job, epochs in zip(jobs, tuned, strict=True)
+            ]
+        from volforecast.models import fnn_batched as batched
+
+        settings = batched.Settings(self.batch[approach], self.learning_rate)
+        return batched.train_many(batched.upload(X, y, on or batched.gpu()), jobs, tuned, settings)
+
+    def _fit_rows(self, rows: int) -> int:
+        """How many of a training set's rows ``tune`` trains on."""
+        return rows - max(1, int(rows * self.holdout))
 
 
 class Moments(NamedTuple):
@@ -134,7 +255,7 @@ def moments_of(X: FloatArray) -> Moments:
     with np.errstate(over="ignore", invalid="ignore"):
         centre, scale = X.mean(axis=0), X.std(axis=0)
     if not (np.isfinite(centre).all() and np.isfinite(scale).all()):
-        raise FitError("FNN: the moments of a predictor leave the range of float64; check the panel for absurd values")
+        raise FitError(BAD_MOMENTS)
     return Moments(centre, np.where(scale > CONSTANT * np.abs(centre), scale, 1.0))
 
 
@@ -154,16 +275,29 @@ def flat(layers: Layers) -> kernel.Float32Array:
     return np.concatenate([np.vstack([biases, weights.T]).ravel() for weights, biases in layers])
 
 
+def _caught(call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result | FitError:
+    try:
+        return call(*args, **kwargs)
+    except FitError as error:
+        return error
+
+
+def _answer(result: Result | FitError) -> Result:
+    if isinstance(result, FitError):
+        raise result
+    return result
+
+
 def _check(train: TrainingSet) -> None:
     if not len(train.y):
-        raise FitError("FNN: the training set is empty; a network needs at least one row")
+        raise FitError(EMPTY)
     if not (np.isfinite(train.X).all() and np.isfinite(train.y).all()):
-        raise FitError("FNN: the training rows hold NaN or infinite values, which would spread to every weight")
+        raise FitError(BAD_TRAINING_ROWS)
 
 
 def _rows(X: FloatArray, y: FloatArray, moments: Moments) -> kernel.Float32Array:
     with np.errstate(over="ignore", under="ignore"):
         rows = kernel.data_rows((X - moments.centre) / moments.scale, y)
     if not np.isfinite(rows).all():
-        raise FitError("FNN: a z-scored predictor or a label leaves the range of float32; check the panel's values")
+        raise FitError(BAD_SCORES)
     return rows

@@ -30,6 +30,7 @@ from volforecast.models.fnn_vectors import (
     forward,
     gather,
     outer,
+    prefetch,
     sum_lanes,
 )
 
@@ -37,6 +38,7 @@ Float32Array = NDArray[np.float32]
 
 WIDE, NARROW = 16, 4  # samples in a vector register; a batch of up to 8 would leave a wide one empty
 NARROW_BATCH = 8
+AHEAD = 64  # samples between asking for a row and reading it: rows of large training sets come from distant caches
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, np.float32(1e-8)
 KEEP_2, NEW_1, NEW_2 = np.float32(BETA_2), np.float32(1 - BETA_1), np.float32(1 - BETA_2)
@@ -159,6 +161,9 @@ def _epoch(
         for start in range(begin, begin + size, TILE):
             count = min(TILE, begin + size - start)
             for s in range(0, count, 4):
+                for k in range(start + s + AHEAD, min(start + s + AHEAD + 4, len(rows))):
+                    prefetch(rows, order[k] * stride)
+                    prefetch(rows, order[k] * stride + stride - 1)
                 # the last quad repeats the last sample; its derivatives are masked
                 a, b = order[start + s] * stride, order[start + min(s + 1, count - 1)] * stride
                 c, d = order[start + min(s + 2, count - 1)] * stride, order[start + min(s + 3, count - 1)] * stride

@@ -127,6 +127,21 @@ def gather(typing: Any, rows: Any, a: Any, b: Any, c: Any, d: Any, tile: Any, at
     return types.void(rows, a, b, c, d, tile, at), emit
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(typing: Any, rows: Any, position: Any) -> Any:
+    """Ask for the cache line of a value of the data rows that will be read soon; nothing else happens."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, number = _Vectors(context, builder, 4).pointer(signature, args, 0), ir.IntType(32)
+        address = builder.bitcast(builder.gep(source, [args[1]]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        call = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+        builder.call(call, [address, number(0), number(3), number(1)])  # to read, keep in all caches, data
+        return context.get_dummy_value()
+
+    return types.void(rows, position), emit
+
+
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
 def forward(typing: Any, weights: Any, inputs: Any, tile: Any, at: Any, lanes: Any) -> Any:
     """Outputs of ``lanes`` samples of the tile, into row D4."""
