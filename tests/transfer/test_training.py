@@ -22,18 +22,28 @@ APPROACHES = ["TO", "NP", "MTL-25", "MTL-50", "MTL-75"]
 
 def training_set(
     rows: PredictorRows, sources: tuple[str, ...], target: str, origin: int, approach: str, columns: Sequence[str]
-) -> tuple[TrainingSet, int]:
+) -> TrainingSet:
     """What the study puts together at an origin."""
+    pool, products = make_pool(rows, sources), None
     query = query_at(rows, target, origin, 22)
     if approach == "TO":
         chosen = np.empty(0, dtype=np.int64)
     elif approach == "NP":
-        chosen = make_pool(rows, sources).known_at(query.cut)
+        chosen, products = pool.known_at(query.cut), pool.products_at(query.cut, len(columns))
     else:
         found = select([measure(shard, query) for shard in make_shards(rows, sources, 2)])
         chosen = block_rows(found.start[found.selected[int(approach[-2:])]], 22)
     kind = approach[:3].rstrip("-")
-    return assemble(rows, target_pairs(rows, target, origin), chosen, len(columns), kind)  # type: ignore[arg-type]
+    own = target_pairs(rows, target, origin)
+    return assemble(rows, pool, own, chosen, len(columns), kind, products)  # type: ignore[arg-type]
+
+
+def check_products(train: TrainingSet) -> None:
+    """Sums made without the rows are the rows' own; so is their number."""
+    before = train.rows
+    Z = np.column_stack([np.ones(len(train.y)), train.X, train.y])
+    np.testing.assert_allclose(train.products, Z.T @ Z, rtol=1e-12, atol=1e-12 * max(len(Z), 1))
+    assert before == train.rows == len(train.y)
 
 
 @functools.lru_cache(maxsize=1)
@@ -51,12 +61,14 @@ def test_real_training_sets_agree_with_plain_loops(
     target: str, origin: int, approach: str, columns: tuple[str, ...]
 ) -> None:
     world, rows, sources = real()
-    train, dropped = training_set(rows, sources, target, origin, approach, columns)
+    train = training_set(rows, sources, target, origin, approach, columns)
+    dropped = train.dropped
     pairs = world.training_pairs(target, origin, approach)
     kept, X, y, lacking = world.training_table(pairs, columns)
     np.testing.assert_allclose(train.X, X, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(train.y, y, rtol=1e-12)
     assert len(kept) == len(train.y)
+    check_products(train)
     assert dropped == lacking
     if target == "DOW" and columns == EXT:
         assert dropped > 0  # without volume there is no dv
@@ -104,11 +116,12 @@ def test_other_calendars_agree_with_plain_loops(approach: str, columns: tuple[st
     panel = odd_calendars()
     world, rows = naive.World(panel), build_rows(panel)
     for origin in (43, 44, 45, 50, 51, 52, 53, 79):  # one for every day of the week
-        train, dropped = training_set(rows, panel.with_role("source"), "NEW", origin, approach, columns)
+        train = training_set(rows, panel.with_role("source"), "NEW", origin, approach, columns)
+        check_products(train)
         _, X, y, lacking = world.training_table(world.training_pairs("NEW", origin, approach), columns)
         np.testing.assert_allclose(train.X, X, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(train.y, y, rtol=1e-12)
-        assert dropped == lacking
+        assert train.dropped == lacking
 
 
 def test_a_source_pair_counts_from_the_date_of_its_label() -> None:
@@ -134,10 +147,11 @@ def test_rows_are_ordered_by_date_then_asset_whatever_order_they_come_in() -> No
     panel = odd_calendars()
     rows = build_rows(panel)
     own = target_pairs(rows, "NEW", 60)
-    sources = make_pool(rows, panel.with_role("source")).known_at(int(rows.date[rows.first_row("NEW") + 59]))
-    train, _ = assemble(rows, own, sources, 3, "NP")
+    pool = make_pool(rows, panel.with_role("source"))
+    sources = pool.known_at(int(rows.date[rows.first_row("NEW") + 59]))
+    train = assemble(rows, pool, own, sources, 3, "NP")
     shuffled = np.random.default_rng(0).permutation(sources)
-    assert assemble(rows, own[::-1], shuffled, 3, "NP")[0].X.tobytes() == train.X.tobytes()
+    assert assemble(rows, pool, own[::-1], shuffled, 3, "NP").X.tobytes() == train.X.tobytes()
     place = {rows.X[row, :3].tobytes(): row for row in np.concatenate([own, sources])}
     order = [place[row.tobytes()] for row in train.X]
     keys = [(rows.date[row], rows.assets[np.searchsorted(rows.offsets, row, side="right") - 1]) for row in order]
@@ -152,21 +166,24 @@ def test_rows_lacking_a_predictor_are_dropped_from_ext_only_and_counted() -> Non
     X[own[8], EXT.index("vix")] = np.nan
     holed = dataclasses.replace(rows, X=X)
     lacking = int(np.isnan(X[own]).any(axis=1).sum())
-    train, dropped = assemble(holed, own, np.empty(0, dtype=np.int64), len(EXT), "TO")
-    assert dropped == lacking >= 2
+    pool, nobody = make_pool(holed, ("REST",)), np.empty(0, dtype=np.int64)
+    train = assemble(holed, pool, own, nobody, len(EXT), "TO")
+    assert train.dropped == lacking >= 2
+    check_products(train)
     assert len(train.y) == len(own) - lacking
     assert np.isfinite(train.X).all()
-    train, dropped = assemble(holed, own, np.empty(0, dtype=np.int64), len(STD), "TO")
-    assert (len(train.y), dropped) == (len(own), 0)
+    train = assemble(holed, pool, own, nobody, len(STD), "TO")
+    assert (train.rows, train.dropped) == (len(own), 0)
 
 
 def test_a_training_set_may_be_empty() -> None:
     rows = build_rows(odd_calendars())
     nothing = np.empty(0, dtype=np.int64)
-    train, dropped = assemble(rows, nothing, nothing, len(EXT), "TO")
+    train = assemble(rows, make_pool(rows, ("REST",)), nothing, nothing, len(EXT), "TO")
+    assert train.products.tolist() == np.zeros((13, 13)).tolist()
     assert train.X.shape == (0, len(EXT))
     assert train.y.shape == (0,)
-    assert dropped == 0
+    assert (train.rows, train.dropped) == (0, 0)
 
 
 def test_shared_memory_rows_are_enough(tmp_path: Path) -> None:
@@ -175,6 +192,6 @@ def test_shared_memory_rows_are_enough(tmp_path: Path) -> None:
     rows = build_rows(panel)
     for name in ("offsets", "X", "y", "date", "label_date"):
         getattr(rows, name).flags.writeable = False
-    train, _ = training_set(rows, panel.with_role("source"), "NEW00001", 60, "MTL-50", EXT)
+    train = training_set(rows, panel.with_role("source"), "NEW00001", 60, "MTL-50", EXT)
     assert len(train.y) > 0
     assert train.X.flags.writeable  # a copy: no model can reach the panel

@@ -22,17 +22,53 @@ class HAR(Struct, frozen=True, forbid_unknown_fields=True):
         """Nothing to settle."""
 
     def forecast(self, train: TrainingSet, rows: FloatArray, tuned: None, seed: int) -> FloatArray:
-        """Fitted values for ``rows``, shape (forecasts,), per cent squared; may be negative."""
-        intercept, slopes = least_squares(train.X, train.y)
+        """Fitted values for ``rows``, shape (forecasts,), per cent squared; may be negative.
+
+        Raises:
+            FitError: There is no row, or a value is NaN, infinite, or too large to be squared.
+        """
+        solved = from_products(train.products)
+        intercept, slopes = least_squares(train.X, train.y) if solved is None else solved
         # row by row: the last digit of a matrix product depends on how many rows it is given
         return np.asarray(intercept + (rows * slopes).sum(axis=1))
+
+
+def from_products(products: FloatArray) -> tuple[float, FloatArray] | None:
+    """Intercept and slopes from sums of products, where these settle them to nine digits; else None.
+
+    Centring the sums costs a column digits if its mean is large beside its deviations, so the bound on the condition
+    rises with the square of that ratio. A column of zeros gets a slope of zero.
+
+    Args:
+        products: Sums of (1, predictors, label) times itself, shape (1 + predictors + 1, 1 + predictors + 1).
+    """
+    count = products[0, 0]
+    if not (np.isfinite(products).all() and count > len(products)):
+        return None
+    means, seconds = products[0] / count, products / count
+    given = np.flatnonzero(np.diag(seconds)[1:-1] > 0.0) + 1
+    slopes = np.zeros(len(products) - 2)
+    if not len(given):
+        return float(means[-1]), slopes
+    covariances = seconds - np.outer(means, means)
+    variances = np.diag(covariances)[given]
+    if not (variances > 0.0).all():
+        return None
+    scale = np.sqrt(variances)
+    lost = float((np.diag(seconds)[given] / variances).max())
+    correlations = covariances[np.ix_(given, given)] / np.outer(scale, scale)
+    eigenvalues = np.linalg.eigvalsh(correlations)
+    if not eigenvalues[0] > WELL_CONDITIONED * lost * eigenvalues[-1]:
+        return None
+    slopes[given - 1] = np.linalg.solve(correlations, covariances[given, -1] / scale) / scale
+    return float(means[-1] - means[1:-1] @ slopes), slopes
 
 
 def least_squares(X: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
     """Intercept and slopes of the regression of y, shape (rows,), on X, shape (rows, predictors).
 
-    The standardised normal equations are solved where they are well conditioned (an order of magnitude faster than a
-    decomposition of the design and, on standardised columns, as accurate); the design itself is decomposed elsewhere.
+    The slow way from the rows themselves: the standardised normal equations where they are well conditioned, else a
+    decomposition of the design.
 
     Raises:
         FitError: There is no row, or a value is NaN, infinite, or too large to be squared.

@@ -152,25 +152,26 @@ class Estimation:
             first = self.schedule.origins(self.period)[0]
             self.tuned.append(self.model.tune(self._training_set(first), self._seed(first, "tune")))
         train, tuned = self._training_set(origin), self.tuned[0]
-        if isinstance(tuned, int):
-            self.last_fit = replace(self.last_fit, epochs=tuned)
-        forecast = self.model.forecast(train, self.market.rows.X[days, : self.width], tuned, self._seed(origin, "fit"))
+        rows = self.market.rows.X[days, : self.width]
+        try:
+            forecast = self.model.forecast(train, rows, tuned, self._seed(origin, "fit"))
+        finally:
+            self.last_fit = Fit(train.rows, train.dropped, tuned if isinstance(tuned, int) else None)
         if not np.isfinite(forecast).all():
             raise FitError("a forecast is not a finite number")
         return forecast
 
     def _training_set(self, origin: int) -> TrainingSet:
-        rows = self.market.rows
+        rows, pool, products = self.market.rows, self.market.pool, None
         if self.name.approach == "TO":
             sources = np.empty(0, dtype=np.int64)
         elif self.name.approach == "NP":
-            sources = self.market.pool.known_at(int(rows.date[rows.first_row(self.target) + origin - 1]))
+            cut = int(rows.date[rows.first_row(self.target) + origin - 1])
+            sources, products = pool.known_at(cut), pool.products_at(cut, self.width)
         else:
             sources = self.selected(origin)
         own = target_pairs(rows, self.target, origin)
-        train, dropped = assemble(rows, own, sources, self.width, self.name.approach)
-        self.last_fit = Fit(len(train.y), dropped)
-        return train
+        return assemble(rows, pool, own, sources, self.width, self.name.approach, products)
 
     def _seed(self, origin: int, draw: str) -> int:
         return seed_of(self.study_seed, self.target, self.period, origin, str(self.name), draw)
