@@ -53,12 +53,15 @@ def _parser() -> argparse.ArgumentParser:
         help="forecasts for new issues and spin-offs by transfer learning (Teller, Pigorsch & Pigorsch 2026)",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    _add_study_options(new_issues)
     _add_run_options(new_issues)
-    new_issues.add_argument("--targets", type=_names, help="targets to forecast, A,B,...; default: all of the panel's")
-    new_issues.add_argument("--periods", type=_numbers, help="sample periods, 50,150,...; default: the paper's five")
-    new_issues.add_argument("--models", type=_names, help='models, HAR,"MTL-75 XGB-EXT",...; default: all 30')
-    new_issues.add_argument("--seed", type=int, help="seed of every random draw; default: 1")
     new_issues.set_defaults(command=_study, study="new-issues")
+
+    plan = commands.add_parser("plan", help="say what a study would take: units, core-hours, memory, bytes")
+    plan.add_argument("--study", choices=["new-issues"], default="new-issues", help="default: new-issues")
+    _add_study_options(plan)
+    plan.add_argument("--workers", type=_positive, help="CPUs to plan for; default: all of this machine")
+    plan.set_defaults(command=_plan)
 
     report = commands.add_parser("report", help="make tables and report of a results folder again, without refitting")
     report.add_argument("out", metavar="OUT", help="results folder, local or s3://")
@@ -95,9 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
+def _add_study_options(parser: argparse.ArgumentParser) -> None:
+    """What a study reads and which part of it is meant."""
     parser.add_argument("--panel", required=True, metavar="P", help="panel folder, local or s3://")
-    parser.add_argument("--out", required=True, metavar="O", help="results folder, local or s3://")
     parser.add_argument("--config", metavar="F.toml", help="settings of the study; options win over it")
     parser.add_argument(
         "--columns",
@@ -112,6 +115,14 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         default="error",
         help="what to do where an asset lacks a day on which most of the panel trades",
     )
+    parser.add_argument("--targets", type=_names, help="targets to forecast, A,B,...; default: all of the panel's")
+    parser.add_argument("--periods", type=_numbers, help="sample periods, 50,150,...; default: the paper's five")
+    parser.add_argument("--models", type=_names, help='models, HAR,"MTL-75 XGB-EXT",...; default: all 30')
+    parser.add_argument("--seed", type=int, help="seed of every random draw; default: 1")
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", required=True, metavar="O", help="results folder, local or s3://")
     parser.add_argument(
         "--address", default=os.environ.get("RAY_ADDRESS"), help="Ray cluster; none starts a private Ray"
     )
@@ -121,9 +132,34 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _study(arguments: argparse.Namespace) -> int:
     from cluster.driver import run_study
+    from volforecast.report.terminal import print_outcome
+
+    study, data = _loaded(arguments)
+    summary = run_study(
+        study, data, arguments.out, address=arguments.address, workers=arguments.workers, quiet=arguments.quiet
+    )
+    print_outcome(arguments.out, summary)
+    return DONE if summary.complete and not summary.counts.get("failed") else SOME_FAILED
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from volforecast.report.outlook import print_outlook
+    from volforecast.studies.costs import fixed_costs
+    from volforecast.studies.speed import machine_speed
+
+    study, data = _loaded(arguments)
+    workers = arguments.workers or os.cpu_count() or 1
+    units = study.plan(data).units
+    title = f"{study.name} on {arguments.panel}: {len(data.targets):,} targets, {len(data.sources):,} sources"
+    lines, fixed = study.outlook(data, units), fixed_costs(data, len(units))
+    print_outlook(title, lines, fixed, machine_speed(workers), workers)
+    return DONE
+
+
+def _loaded(arguments: argparse.Namespace) -> tuple[Any, Any]:
+    """The study that is asked for and its data."""
     from volforecast.config import load_settings
     from volforecast.data.panel import Columns, read_panel
-    from volforecast.report.terminal import print_outcome
     from volforecast.studies import STUDIES
 
     study_type = STUDIES[arguments.study]
@@ -132,12 +168,7 @@ def _study(arguments: argparse.Namespace) -> int:
     columns = Columns(**arguments.columns)
     panel = read_panel(arguments.panel, columns=columns, targets=settings.targets, gaps=arguments.gaps)
     study = study_type(settings)
-    data = study.load(panel)
-    summary = run_study(
-        study, data, arguments.out, address=arguments.address, workers=arguments.workers, quiet=arguments.quiet
-    )
-    print_outcome(arguments.out, summary)
-    return DONE if summary.complete and not summary.counts.get("failed") else SOME_FAILED
+    return study, study.load(panel)
 
 
 def _report(arguments: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from rich.table import Table
 from cluster.driver import Summary
 from cluster.objects import Objects
 from cluster.store import ResultStore
+from cluster.usage import Usage, peak_memory
 from volforecast.data.parquet import from_parquet
 from volforecast.evaluation.layout import printed
 from volforecast.evaluation.order import ALL
@@ -17,6 +18,7 @@ from volforecast.evaluation.order import ALL
 if TYPE_CHECKING:
     from volforecast.data.build import BuiltPanel
 
+GIB = 1 << 30
 SHOWN = 20  # names listed before "and N more"
 
 
@@ -32,6 +34,8 @@ def print_outcome(out: str, summary: Summary) -> None:
         print(f"{counts['fallback']:,} forecasts fell back to the STD model: a predictor was missing on their day.")
     if counts.get("failed"):
         print(f"{counts['failed']:,} forecasts failed; tables/estimations names them with their reasons.")
+    if summary.usage is not None:
+        print_usage(summary.usage)
     lines = [f"failed: {failure.name}: {failure.reason} (attempt {count})" for count, failure in summary.failures]
     lines += [f"not computed: {blocked.unit.name} needs {blocked.because.name}" for blocked in summary.blocked]
     for line in lines[:SHOWN]:
@@ -40,6 +44,17 @@ def print_outcome(out: str, summary: Summary) -> None:
         print(f"... and {len(lines) - SHOWN} more: volforecast status {out}", file=sys.stderr)
     if lines:
         print("run the same command again to compute what is missing", file=sys.stderr)
+
+
+def print_usage(usage: Usage) -> None:
+    """What the computing took."""
+    print(
+        f"{usage.wall:,.0f} s on {usage.cpus} CPUs, {usage.busy:.0%} of them busy: {usage.core_seconds:,.0f} "
+        f"core-seconds, {usage.scans:,.0f} of them in source stores."
+    )
+    peaks = {"a worker": usage.worker_peak, "a source store": usage.store_peak, "the driver": peak_memory()}
+    held = ", ".join(f"{peak / GIB:.2f} GiB by {who}" for who, peak in peaks.items() if peak)
+    print(f"Most memory held at once: {held} (shared data count in each).")
 
 
 def print_tables(out: str) -> None:

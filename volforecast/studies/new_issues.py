@@ -5,7 +5,7 @@ forecasts of one model for a target and period, and the confidence sets of a tar
 """
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal
@@ -29,12 +29,22 @@ from volforecast.models.protocol import Model
 from volforecast.models.xgb import XGB
 from volforecast.predictors import build_rows, require_inputs
 from volforecast.seeds import generator
+from volforecast.studies.costs import Cost, Outlook, confidence_cost, forecast_cost, outlook, selection_cost
 from volforecast.studies.model_names import NAIVE, parse, pick
-from volforecast.studies.rolling import Estimation, IntArray, Market, Schedule, naive_forecasts, query_at
+from volforecast.studies.rolling import Estimation, IntArray, Market, Schedule, naive_forecasts
 from volforecast.studies.selections import selected_rows, selection_table
 from volforecast.studies.summary import summarise
+from volforecast.transfer.dtw import DTW
 from volforecast.transfer.selection import select
-from volforecast.transfer.subsequences import FIRST_FULL_DAY, Distances, Query, SourceShard, make_shards, measure
+from volforecast.transfer.subsequences import (
+    FIRST_FULL_DAY,
+    Distances,
+    Queries,
+    SourceShard,
+    make_shards,
+    measure_all,
+    queries_at,
+)
 from volforecast.transfer.training import make_pool
 
 ALL_PERIODS = 0  # the coordinate of s*, the sample periods' days together
@@ -53,6 +63,7 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         block_length: m, rows of a source subsequence and of the query.
         confidence: Level of the model confidence sets.
         replications: Bootstrap replications of a confidence set.
+        dtw: How similar subsequences are looked for.
         har, fnn, xgb: Settings of the model classes.
     """
 
@@ -65,6 +76,7 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     block_length: int = 22
     confidence: float = 0.95
     replications: int = 5000
+    dtw: DTW = DTW()
     har: HAR = HAR()
     fnn: FNN = FNN()
     xgb: XGB = XGB()
@@ -142,38 +154,37 @@ class NewIssues(Struct, frozen=True):
         for target in data.targets:
             for period in self.config.periods:
                 need: tuple[str, ...] = ()
-                pairs = self._source_pairs(data, target, period)
-                origins = len(self.config.schedule.origins(period))
                 where: dict[str, str | int] = {"target": target, "period": period}
                 if any(parse(model).approach == "MTL" for model in self.config.models):
-                    cost = origins * pairs / self.config.block_length * 1.2e-6 + 0.2
-                    units.append(self._unit(data, "selection", where, (), cost, sharded=True))
+                    units.append(self._unit(data, "selection", where, (), sharded=True))
                     need = (units[-1].key,)
                 for model in (NAIVE, *self.config.models):
                     needs = need if model.startswith("MTL") else ()
-                    cost = origins * _seconds_a_fit(model, pairs)
-                    units.append(self._unit(data, "forecast", where | {"model": model}, needs, cost))
+                    units.append(self._unit(data, "forecast", where | {"model": model}, needs))
                     forecasts.setdefault(target, []).append(units[-1].key)
                 here = tuple(forecasts[target][-len(self.config.models) - 1 :])
-                units.append(self._unit(data, "confidence", where, here, 0.3))
+                units.append(self._unit(data, "confidence", where, here))
             if len(self.config.periods) > 1:
                 where = {"target": target, "period": ALL_PERIODS}
-                units.append(self._unit(data, "confidence", where, tuple(forecasts[target]), 1.5))
+                units.append(self._unit(data, "confidence", where, tuple(forecasts[target])))
         return Plan(self.name, config, data.fingerprint, _versions(), tuple(units))
+
+    def outlook(self, data: Market, units: Iterable[Unit]) -> list[Outlook]:
+        """What the units will cost, by the code that takes the time."""
+        return outlook((self._cost(data, unit.kind, unit.coordinates), self._estimations(unit)) for unit in units)
 
     def shards(self, data: Market, count: int) -> Sequence[SourceShard]:
         """The sources' volatility predictors, for the source stores."""
-        return make_shards(data.rows, data.sources, count)
+        return make_shards(data.rows, data.sources, count, self.config.block_length, self.config.dtw)
 
-    def query(self, data: Market, unit: Unit) -> list[Query]:
+    def query(self, data: Market, unit: Unit) -> Queries:
         """The target's latest rows at each origin of the unit's period."""
         target, period = _where(unit)
-        origins = self.config.schedule.origins(period)
-        return [query_at(data.rows, target, origin, self.config.block_length) for origin in origins]
+        return queries_at(data.rows, target, self.config.schedule.origins(period), self.config.block_length)
 
-    def scan(self, shard: SourceShard, query: list[Query]) -> list[Distances]:
-        """Distances of one shard's blocks, for each origin."""
-        return [measure(shard, at_origin) for at_origin in query]
+    def scan(self, shard: SourceShard, query: Queries) -> list[Distances]:
+        """Distances of one shard's windows, for each origin."""
+        return measure_all(shard, query, self.config.dtw.device)
 
     def run(self, unit: Unit, data: Market, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
         """Compute one unit."""
@@ -211,7 +222,8 @@ class NewIssues(Struct, frozen=True):
             # sources that list after the target have no complete block at its first origins: nothing is selected there
             return selected.get(origin, nothing)
 
-        settings: Model = getattr(self.config, name.model_class.lower())
+        settings = self._model(model)
+        assert settings is not None
         return Estimation(data, target, period, name, settings, schedule, self.config.seed, at).forecasts()
 
     def _confidence_set(self, target: str, period: int, forecasts: Sequence[pa.Table]) -> pa.Table:
@@ -226,10 +238,29 @@ class NewIssues(Struct, frozen=True):
         found.insert(1, "period", label)
         return pa.Table.from_pandas(found, preserve_index=False)
 
-    def _source_pairs(self, data: Market, target: str, period: int) -> int:
-        """Source pairs known in the middle of a period: what the cost of its units grows with."""
-        first = data.rows.first_row(target)
-        return len(data.pool.known_at(int(data.rows.date[first + period + self.config.horizon_days // 2 - 1])))
+    def _cost(self, data: Market, kind: str, where: Mapping[str, str | int]) -> Cost:
+        target, period = str(where["target"]), int(where["period"])
+        days, schedule = self.config.horizon_days, self.config.schedule
+        if kind == "confidence":
+            days *= len(self.config.periods) if period == ALL_PERIODS else 1
+            return confidence_cost(days, len(self.config.models) + 1, self.config.replications)
+        # pairs known in the middle of the period
+        own, first = period + days // 2, data.rows.first_row(target)
+        pairs = len(data.pool.known_at(int(data.rows.date[first + own - 1])))
+        origins = len(schedule.origins(period))
+        if kind == "selection":
+            return selection_cost(pairs, origins, self.config.block_length)
+        model = str(where["model"])
+        return forecast_cost(model, self._model(model), pairs, own, origins, days)
+
+    def _estimations(self, unit: Unit) -> int:
+        model = unit.coordinates.get("model", NAIVE)
+        return 0 if model == NAIVE else len(self.config.schedule.origins(int(unit.coordinates["period"])))
+
+    def _model(self, name: str) -> Model | None:
+        """The configured class of a model; None for the naive forecast."""
+        model: Model | None = None if name == NAIVE else getattr(self.config, parse(name).model_class.lower())
+        return model
 
     def _unit(
         self,
@@ -237,18 +268,18 @@ class NewIssues(Struct, frozen=True):
         kind: Literal["selection", "forecast", "confidence"],
         where: dict[str, str | int],
         needs: tuple[str, ...],
-        cost: float,
         *,
         sharded: bool = False,
     ) -> Unit:
         settings: dict[str, Any] = {
             name: getattr(self.config, name) for name in ("horizon_days", "refit_every", "block_length", "seed")
         }
+        if kind == "selection":
+            settings |= {"dtw": msgspec.to_builtins(self.config.dtw)}
         if kind == "confidence":
             settings |= {"confidence": self.config.confidence, "replications": self.config.replications}
         if kind == "forecast" and where["model"] != NAIVE:
-            model_class = parse(str(where["model"])).model_class
-            settings |= {"class": msgspec.to_builtins(getattr(self.config, model_class.lower()))}
+            settings |= {"class": msgspec.to_builtins(self._model(str(where["model"])))}
         key = unit_key(
             {
                 "study": self.name,
@@ -262,7 +293,9 @@ class NewIssues(Struct, frozen=True):
         )
         period = "all" if where["period"] == ALL_PERIODS else where["period"]
         last = where.get("model", kind)
-        return Unit(key, kind, f"{where['target']}/{period}/{last}", where, needs, round(cost, 3), sharded)
+        cost = self._cost(data, kind, where)
+        name = f"{where['target']}/{period}/{last}"
+        return Unit(key, kind, name, where, needs, round(cost.seconds, 3), sharded, memory=cost.memory)
 
 
 def _where(unit: Unit) -> tuple[str, int]:
@@ -276,21 +309,6 @@ def _counts(table: pa.Table) -> dict[str, int]:
     counts["estimations"] = first_of_origin.num_rows
     counts["training rows dropped"] = pc.sum(first_of_origin["dropped_rows_max"]).as_py()
     return counts
-
-
-def _seconds_a_fit(model: str, source_pairs: int) -> float:
-    """Rough core-seconds of one estimation: for the order of work and the size of bundles, nothing else."""
-    if model == NAIVE:
-        return 0.0005
-    name = parse(model)
-    share = {"TO": 0.0, "NP": 1.0, "MTL": (name.rate or 0) / 100}[name.approach]
-    rows, wide = share * source_pairs, name.predictors == "EXT"
-    if name.model_class == "HAR":
-        return 0.003 + rows * (2.5e-7 if wide else 1.2e-7)
-    if name.model_class == "XGB":
-        return 0.04 + rows * (3.4e-6 if wide else 1.7e-6)
-    small_batches = 2.0 if name.approach == "MTL" else 1.0
-    return 0.15 + 400 * small_batches * rows * (4e-8 if wide else 2.2e-8)
 
 
 @cache
