@@ -3,12 +3,19 @@
 python benchmarks/look_into.py worst-days RESULTS "TO XGB-STD" GS     which days make a model's squared error
 python benchmarks/look_into.py inclusion RESULTS                      size of the confidence sets by p-value
 python benchmarks/look_into.py flat RESULTS                           networks that forecast the same five times
+python benchmarks/look_into.py methods HIST_RESULTS EXACT_RESULTS     what XGBoost's tree method does to its errors
 """
 
 import argparse
 from pathlib import Path
 
 import pandas as pd
+
+from cluster.store import ResultStore
+from volforecast.data.parquet import from_parquet
+from volforecast.evaluation.diebold_mariano import diebold_mariano
+from volforecast.evaluation.losses import loss_named
+from volforecast.evaluation.order import NAIVE, paper_order
 
 
 def main() -> None:
@@ -24,6 +31,10 @@ def main() -> None:
         question = questions.add_parser(name)
         question.add_argument("results", type=Path)
         question.set_defaults(answer=answer)
+    two = questions.add_parser("methods")
+    two.add_argument("hist", type=Path)
+    two.add_argument("exact", type=Path)
+    two.set_defaults(answer=methods)
     arguments = vars(parser.parse_args())
     print(arguments.pop("answer")(**arguments).to_string())
 
@@ -79,6 +90,58 @@ def flat(results: Path) -> pd.DataFrame:
             "share below 20 epochs": epochs.apply(lambda count: (count < 20).mean()),
         }
     ).round(3)
+
+
+def methods(hist: Path, exact: Path) -> pd.DataFrame:
+    """XGB models under both tree methods, on the targets whose days both folders have, all of them.
+
+    Columns: targets; mean over them of the error relative to NF by method; on how many targets exact has the smaller
+    error; on how many the Diebold-Mariano test finds exact, and hist, better at 5%. The last rows put all models
+    together. Of a run that is still going, what it has committed is read.
+    """
+    first = _boosted(hist)
+    both = first.merge(_boosted(exact), on=["target", "date", "model", "realized"], suffixes=(" hist", " exact"))
+    naive = first[first["model"] == NAIVE].set_index(["target", "date"])["forecast"].rename("naive")
+    both = both[both["model"] != NAIVE].join(naive, on=["target", "date"])
+    days = naive.groupby("target").size().to_dict()
+    rows = []
+    for (model, target), own in both.groupby(["model", "target"]):
+        if len(own) < days[target] or own.isna().any(axis=None):
+            continue
+        for name in ("MSE", "MAE"):
+            realized = own["realized"].to_numpy()
+            losses = [
+                loss_named(name)(own[column].to_numpy(), realized)
+                for column in ("naive", "forecast hist", "forecast exact")
+            ]
+            relative, exactly = (loss.mean() / losses[0].mean() for loss in losses[1:])
+            p_value = diebold_mariano(losses[2], losses[1]).p_value
+            rows.append((name, model, relative, exactly, exactly < relative, p_value < 0.05, p_value > 0.95))
+    columns = ["loss", "model", "hist / NF", "exact / NF", "exact smaller", "exact better, 5%", "hist better, 5%"]
+    table = pd.DataFrame(rows, columns=columns)
+    table = pd.concat([table, table.assign(model="all")])
+    how = {column: "mean" if column.endswith("NF") else "sum" for column in columns[2:]}
+    grouped = table.groupby(["loss", "model"])
+    result = grouped.agg(how)
+    result.insert(0, "targets", grouped.size())
+    order = [(loss, model) for loss in ("MSE", "MAE") for model in [*paper_order(both["model"]), "all"]]
+    return result.reindex([row for row in order if row in result.index]).round(4)
+
+
+def _boosted(results: Path) -> pd.DataFrame:
+    """Forecasts of NF and of the XGB models, published or else as committed so far; a failed one is NaN."""
+    if (results / "forecasts").exists():
+        table = pd.read_parquet(results / "forecasts")
+    else:
+        store = ResultStore(str(results), create=False)
+        units = (unit for unit in store.plan().units if unit.kind == "forecast")
+        wanted = [unit.key for unit in units if unit.coordinates["model"] == NAIVE or "XGB" in unit.name]
+        parts = (store.load(key) for key in wanted)
+        table = pd.concat([from_parquet(part).to_pandas() for part in parts if part is not None])
+    table = table.astype({"model": str, "target": str})
+    shown = table["model"].eq(NAIVE) | table["model"].str.contains("XGB")
+    table["forecast"] = table["forecast"].where(table["status"] != "failed")
+    return table.loc[shown, ["target", "date", "model", "realized", "forecast"]]
 
 
 if __name__ == "__main__":

@@ -53,11 +53,12 @@ def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinato
 
 def _check_resources(units: Sequence[Unit]) -> None:
     """Stop before units wait for ever for what the cluster does not have."""
-    gpus = max((unit.gpus for unit in units), default=0.0)
+    # side by side: units that wait for a source store's GPU would otherwise keep it from ending
+    gpus = sum(max((unit.gpus for unit in units if unit.sharded is scans), default=0.0) for scans in (True, False))
     if gpus > session.gpus():
         raise ClusterError(
-            f"a unit asks for {gpus:g} GPUs and the cluster has {session.gpus():g}; connect to one that has them, or "
-            "ask for none"
+            f"scans and units ask for {gpus:g} GPUs at once and the cluster has {session.gpus():g}; connect to one "
+            "that has them, or ask for none"
         )
     hungriest = max(units, key=lambda unit: unit.memory, default=None)
     room = session.memory()
@@ -215,7 +216,8 @@ class SourceStores:
         """
         if not self.actors:
             self.gpus = gpus
-            count = max(1, int(session.gpus() / gpus)) if gpus else session.cpus()
+            # half of the GPUs at most: others ask for them too
+            count = max(1, int(session.gpus() / gpus / 2)) if gpus else session.cpus()
             self.shards = [ray.put(shard) for shard in self.study.shards(self.data, count)]
             self.actors = [self._start(shard) for shard in self.shards]
         query_ref = ray.put(query)

@@ -44,7 +44,7 @@ LEAVE = 0.8  # paused networks leave when steps then take at most this share of 
 DRAWN = 1 << 25  # rows whose order is drawn in one sort
 SCORED = 1 << 20  # held-out rows that are scored at once
 ROW_NUMBERS = 1 << 31  # rows of a group: their numbers are int32
-ON_CPU, ON_GPU, GPU_SHARE = 1 << 30, 1 << 35, 0.6  # default budgets in bytes; a share of the GPU's memory at most
+ON_CPU, ON_GPU, GPU_SHARE = 1 << 30, 1 << 35, 0.3  # default budgets in bytes; a share of the GPU's memory at most
 
 
 class Table(NamedTuple):

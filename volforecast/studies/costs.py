@@ -6,7 +6,7 @@ known; ``studies/speed.py`` measures how another machine compares.
 """
 
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pickle import PickleBuffer
 from typing import Literal, NamedTuple
 
@@ -19,6 +19,8 @@ from volforecast.studies.model_names import NAIVE, parse
 Path = Literal["selection", "naive", "HAR", "FNN", "XGB", "confidence"]
 
 WORKER = 560 << 20  # bytes of a worker that has imported everything and fitted nothing
+WORKER_WITH_GPU = 4 << 30  # with PyTorch and a CUDA context
+FASTER_ON_GPU = 50.0  # than one core, for the order of work only
 EPOCHS = {"TO": 80, "NP": 100, "MTL-25": 190, "MTL-50": 175, "MTL-75": 145}  # that tuning settles on, mean by rows
 COPIES = 4  # of a training set's predictors that a fit holds at once: gathered, z-scored, as the library's own
 # bytes in the store, of parts, commits and what is published
@@ -159,6 +161,13 @@ def forecast_cost(model: str, settings: Model | None, pairs: int, own: int, orig
             return Cost("XGB", gathering + origins * grow, memory, stored)
         case _:
             return Cost("HAR", 0.02 + gathering + origins * (1e-3 + rows * predictors * 2e-8), memory, stored)
+
+
+def networks_cost(places: Sequence[Cost]) -> Cost:
+    """All networks of one model on a GPU, from what each target and sample period would cost on a CPU."""
+    seconds = sum(place.seconds for place in places) / FASTER_ON_GPU
+    memory = WORKER_WITH_GPU + sum(place.memory - WORKER for place in places)
+    return Cost("FNN", seconds, memory, sum(place.stored for place in places))
 
 
 def confidence_cost(days: int, models: int, replications: int, losses: int = 3) -> Cost:

@@ -29,8 +29,17 @@ from volforecast.models.protocol import Model
 from volforecast.models.xgb import XGB
 from volforecast.predictors import build_rows, require_inputs
 from volforecast.seeds import generator
-from volforecast.studies.costs import Cost, Outlook, confidence_cost, forecast_cost, outlook, selection_cost
+from volforecast.studies.costs import (
+    Cost,
+    Outlook,
+    confidence_cost,
+    forecast_cost,
+    networks_cost,
+    outlook,
+    selection_cost,
+)
 from volforecast.studies.model_names import NAIVE, parse, pick
+from volforecast.studies.networks import together
 from volforecast.studies.rolling import Estimation, IntArray, Market, Schedule, naive_forecasts
 from volforecast.studies.selections import selected_rows, selection_table
 from volforecast.studies.summary import summarise
@@ -47,6 +56,7 @@ from volforecast.transfer.subsequences import (
 )
 from volforecast.transfer.training import make_pool
 
+GPUS = 0.5  # of a unit or a source store that computes on one: two fit on each
 ALL_PERIODS = 0  # the coordinate of s*, the sample periods' days together
 
 
@@ -150,24 +160,37 @@ class NewIssues(Struct, frozen=True):
         """All units: selections, forecasts of each model, confidence sets."""
         config = msgspec.to_builtins(msgspec.structs.replace(self.config, targets=data.targets))
         units: list[Unit] = []
-        forecasts: dict[str, list[str]] = {}
+        selections: dict[tuple[str, int], str] = {}
+        if any(parse(model).approach == "MTL" for model in self.config.models):
+            for target in data.targets:
+                for period in self.config.periods:
+                    units.append(self._unit(data, "selection", {"target": target, "period": period}, ()))
+                    selections[target, period] = units[-1].key
+        networks: dict[str, str] = {}
+        if self.config.fnn.device == "cuda":
+            for model in self.config.models:
+                if parse(model).model_class == "FNN":
+                    needs = tuple(selections.values()) if model.startswith("MTL") else ()
+                    everywhere: dict[str, str | int] = {"target": "all", "period": ALL_PERIODS, "model": model}
+                    units.append(self._unit(data, "networks", everywhere | {"targets": ",".join(data.targets)}, needs))
+                    networks[model] = units[-1].key
         for target in data.targets:
+            forecasts: list[str] = []
             for period in self.config.periods:
-                need: tuple[str, ...] = ()
                 where: dict[str, str | int] = {"target": target, "period": period}
-                if any(parse(model).approach == "MTL" for model in self.config.models):
-                    units.append(self._unit(data, "selection", where, (), sharded=True))
-                    need = (units[-1].key,)
+                here = []
                 for model in (NAIVE, *self.config.models):
-                    needs = need if model.startswith("MTL") else ()
-                    units.append(self._unit(data, "forecast", where | {"model": model}, needs))
-                    forecasts.setdefault(target, []).append(units[-1].key)
-                here = tuple(forecasts[target][-len(self.config.models) - 1 :])
-                units.append(self._unit(data, "confidence", where, here))
+                    need = networks.get(model) or (selections[target, period] if model.startswith("MTL") else None)
+                    units.append(self._unit(data, "forecast", where | {"model": model}, (need,) if need else ()))
+                    here.append(units[-1].key)
+                units.append(self._unit(data, "confidence", where, tuple(here)))
+                forecasts += here
             if len(self.config.periods) > 1:
                 where = {"target": target, "period": ALL_PERIODS}
-                units.append(self._unit(data, "confidence", where, tuple(forecasts[target])))
-        return Plan(self.name, config, data.fingerprint, _versions(), tuple(units))
+                units.append(self._unit(data, "confidence", where, tuple(forecasts)))
+        return Plan(
+            self.name, config, data.fingerprint, _versions(on_gpu=any(unit.gpus for unit in units)), tuple(units)
+        )
 
     def outlook(self, data: Market, units: Iterable[Unit]) -> list[Outlook]:
         """What the units will cost, by the code that takes the time."""
@@ -189,13 +212,15 @@ class NewIssues(Struct, frozen=True):
     def run(self, unit: Unit, data: Market, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
         """Compute one unit."""
         target, period = _where(unit)
+        needed = [from_parquet(inputs[need]) for need in unit.needs]
         if unit.kind == "selection":
             table = self._selection(data, target, period, answers)
         elif unit.kind == "confidence":
-            table = self._confidence_set(target, period, [from_parquet(inputs[need]) for need in unit.needs])
+            table = self._confidence_set(target, period, needed)
+        elif unit.kind == "networks":
+            table = self._networks(data, str(unit.coordinates["model"]), needed)
         else:
-            chosen = from_parquet(inputs[unit.needs[0]]) if unit.needs else None
-            table = self._forecasts(data, target, period, str(unit.coordinates["model"]), chosen)
+            table = self._forecasts(data, target, period, str(unit.coordinates["model"]), needed)
             return Output(to_parquet(table), table.num_rows, _counts(table))
         return Output(to_parquet(table), table.num_rows)
 
@@ -208,23 +233,37 @@ class NewIssues(Struct, frozen=True):
         selections = [select([answer[i] for answer in answers]) for i in range(len(origins))]
         return selection_table(data.rows, target, period, origins, selections)
 
-    def _forecasts(self, data: Market, target: str, period: int, model: str, chosen: pa.Table | None) -> pa.Table:
-        schedule = self.config.schedule
+    def _forecasts(self, data: Market, target: str, period: int, model: str, needed: Sequence[pa.Table]) -> pa.Table:
+        """Of one model; ``needed`` holds the selection, or the forecasts of all networks of the model, or nothing."""
         if model == NAIVE:
-            return naive_forecasts(data, target, period, schedule)
-        name = parse(model)
+            return naive_forecasts(data, target, period, self.config.schedule)
+        if parse(model).model_class == "FNN" and self.config.fnn.device == "cuda":
+            here = pc.and_(pc.equal(needed[0]["target"], target), pc.equal(needed[0]["period"], period))
+            return needed[0].filter(here).combine_chunks()
+        return self._estimation(data, target, period, model, needed[0] if needed else None).forecasts()
+
+    def _networks(self, data: Market, model: str, selections: Sequence[pa.Table]) -> pa.Table:
+        """Forecasts of one network model for all targets and sample periods."""
+        places = [(target, period) for target in data.targets for period in self.config.periods]
+        chosen = selections or [None] * len(places)
+        estimations = [
+            self._estimation(data, *place, model, table) for place, table in zip(places, chosen, strict=True)
+        ]
+        return together(estimations, self.config.fnn)
+
+    def _estimation(self, data: Market, target: str, period: int, model: str, selection: pa.Table | None) -> Estimation:
+        name, settings = parse(model), self._model(model)
         nothing = np.empty(0, dtype=np.int64)
         selected: dict[int, IntArray] = {}
-        if chosen is not None and name.rate is not None:
-            selected = selected_rows(data.rows, chosen, name.rate, self.config.block_length)
+        if selection is not None and name.rate is not None:
+            selected = selected_rows(data.rows, selection, name.rate, self.config.block_length)
 
         def at(origin: int) -> IntArray:
             # sources that list after the target have no complete block at its first origins: nothing is selected there
             return selected.get(origin, nothing)
 
-        settings = self._model(model)
         assert settings is not None
-        return Estimation(data, target, period, name, settings, schedule, self.config.seed, at).forecasts()
+        return Estimation(data, target, period, name, settings, self.config.schedule, self.config.seed, at)
 
     def _confidence_set(self, target: str, period: int, forecasts: Sequence[pa.Table]) -> pa.Table:
         label = ALL if period == ALL_PERIODS else str(period)
@@ -241,6 +280,11 @@ class NewIssues(Struct, frozen=True):
     def _cost(self, data: Market, kind: str, where: Mapping[str, str | int]) -> Cost:
         target, period = str(where["target"]), int(where["period"])
         days, schedule = self.config.horizon_days, self.config.schedule
+        if kind == "networks":
+            places: list[dict[str, str | int]] = [
+                {"target": one, "period": s} for one in data.targets for s in self.config.periods
+            ]
+            return networks_cost([self._cost(data, "forecast", dict(where) | place) for place in places])
         if kind == "confidence":
             days *= len(self.config.periods) if period == ALL_PERIODS else 1
             return confidence_cost(days, len(self.config.models) + 1, self.config.replications)
@@ -254,8 +298,9 @@ class NewIssues(Struct, frozen=True):
         return forecast_cost(model, self._model(model), pairs, own, origins, days)
 
     def _estimations(self, unit: Unit) -> int:
-        model = unit.coordinates.get("model", NAIVE)
-        return 0 if model == NAIVE else len(self.config.schedule.origins(int(unit.coordinates["period"])))
+        if unit.kind != "forecast" or unit.coordinates["model"] == NAIVE:
+            return 0
+        return len(self.config.schedule.origins(int(unit.coordinates["period"])))
 
     def _model(self, name: str) -> Model | None:
         """The configured class of a model; None for the naive forecast."""
@@ -265,11 +310,9 @@ class NewIssues(Struct, frozen=True):
     def _unit(
         self,
         data: Market,
-        kind: Literal["selection", "forecast", "confidence"],
+        kind: Literal["selection", "networks", "forecast", "confidence"],
         where: dict[str, str | int],
         needs: tuple[str, ...],
-        *,
-        sharded: bool = False,
     ) -> Unit:
         settings: dict[str, Any] = {
             name: getattr(self.config, name) for name in ("horizon_days", "refit_every", "block_length", "seed")
@@ -278,13 +321,15 @@ class NewIssues(Struct, frozen=True):
             settings |= {"dtw": msgspec.to_builtins(self.config.dtw)}
         if kind == "confidence":
             settings |= {"confidence": self.config.confidence, "replications": self.config.replications}
-        if kind == "forecast" and where["model"] != NAIVE:
+        if kind in ("networks", "forecast") and where["model"] != NAIVE:
             settings |= {"class": msgspec.to_builtins(self._model(str(where["model"])))}
+        sharded = kind == "selection"
+        gpus = GPUS if kind == "networks" or (sharded and self.config.dtw.device == "cuda") else 0.0
         key = unit_key(
             {
                 "study": self.name,
                 "data": data.fingerprint,
-                "versions": _versions(),
+                "versions": _versions(on_gpu=gpus > 0),
                 "kind": kind,
                 "where": where,
                 "settings": settings,
@@ -295,7 +340,7 @@ class NewIssues(Struct, frozen=True):
         last = where.get("model", kind)
         cost = self._cost(data, kind, where)
         name = f"{where['target']}/{period}/{last}"
-        return Unit(key, kind, name, where, needs, round(cost.seconds, 3), sharded, memory=cost.memory)
+        return Unit(key, kind, name, where, needs, round(cost.seconds, 3), sharded, gpus, cost.memory)
 
 
 def _where(unit: Unit) -> tuple[str, int]:
@@ -312,7 +357,8 @@ def _counts(table: pa.Table) -> dict[str, int]:
 
 
 @cache
-def _versions() -> dict[str, str]:
+def _versions(on_gpu: bool = False) -> dict[str, str]:
     """The code and the libraries that change numbers."""
-    libraries = {name: version(name) for name in ("volforecast", "numpy", "numba", "pyarrow", "xgboost")}
+    names = ("volforecast", "numpy", "numba", "pyarrow", "xgboost", *(("torch",) if on_gpu else ()))
+    libraries = {name: version(name) for name in names}
     return libraries | {"python": ".".join(platform.python_version_tuple()[:2])}

@@ -110,8 +110,11 @@ class Estimation:
     tuned: list[Any] = field(default_factory=list)  # what the first origin settled for all of them, once it has
     last_fit: "Fit" = field(default_factory=lambda: Fit())
 
-    def forecasts(self) -> pa.Table:
+    def forecasts(self, estimate: "Callable[[Estimation, int, IntArray], FloatArray] | None" = None) -> pa.Table:
         """Forecasts of every day of the period, estimated anew at each origin.
+
+        Args:
+            estimate: What estimates at an origin and forecasts the labels of some rows; :meth:`estimate` when None.
 
         Returns:
             Table of ``FORECAST_SCHEMA``. A day with a missing predictor has the STD model's forecast and the status
@@ -119,9 +122,12 @@ class Estimation:
         """
         # every draw of the fallback equals that of the STD model's own unit, because its name is in the seeds
         fallback = replace(self, name=self.name.with_std(), tuned=[]) if self.name.predictors != "STD" else self
-        return pa.concat_tables(self._at(origin, fallback) for origin in self.schedule.origins(self.period))
+        ask = estimate or Estimation.estimate
+        return pa.concat_tables(self._at(origin, fallback, ask) for origin in self.schedule.origins(self.period))
 
-    def _at(self, origin: int, fallback: "Estimation") -> pa.Table:
+    def _at(
+        self, origin: int, fallback: "Estimation", estimate: "Callable[[Estimation, int, IntArray], FloatArray]"
+    ) -> pa.Table:
         rows = self.market.rows
         days = _forecast_rows(self.market, self.target, origin, self.schedule.forecasts_at(origin, self.period))
         complete = ~np.isnan(rows.X[days, : self.width]).any(axis=1)
@@ -131,7 +137,7 @@ class Estimation:
         for estimation, chosen in ((self, complete), (fallback, ~complete)):
             if chosen.any():
                 try:
-                    forecast[chosen] = estimation._estimate(origin, days[chosen])
+                    forecast[chosen] = estimate(estimation, origin, days[chosen])
                 except FitError as error:
                     status[chosen] = "failed"
                     reasons[chosen] = f"{estimation.name} at origin {origin}: {error}"
@@ -147,33 +153,48 @@ class Estimation:
         """Number of predictors."""
         return len(PREDICTOR_SETS[self.name.predictors])
 
-    def _estimate(self, origin: int, days: IntArray) -> FloatArray:
+    def estimate(self, origin: int, days: IntArray) -> FloatArray:
+        """Estimate at an origin and forecast the labels of the rows ``days``, in per cent squared.
+
+        Raises:
+            FitError: The model cannot be estimated, or a forecast is not a finite number.
+        """
         if not self.tuned:
             first = self.schedule.origins(self.period)[0]
-            self.tuned.append(self.model.tune(self._training_set(first), self._seed(first, "tune")))
+            self.tuned.append(self.model.tune(self._training_set(first), self.seed(first, "tune")))
         train, tuned = self._training_set(origin), self.tuned[0]
         rows = self.market.rows.X[days, : self.width]
         try:
-            forecast = self.model.forecast(train, rows, tuned, self._seed(origin, "fit"))
+            forecast = self.model.forecast(train, rows, tuned, self.seed(origin, "fit"))
         finally:
             self.last_fit = Fit(train.rows, train.dropped, tuned if isinstance(tuned, int) else None)
         if not np.isfinite(forecast).all():
             raise FitError("a forecast is not a finite number")
         return forecast
 
-    def _training_set(self, origin: int) -> TrainingSet:
-        rows, pool, products = self.market.rows, self.market.pool, None
+    def pairs(self, origin: int) -> tuple[IntArray, IntArray]:
+        """The rows of the target and of the sources that the training set at an origin is made of."""
+        rows = self.market.rows
         if self.name.approach == "TO":
             sources = np.empty(0, dtype=np.int64)
         elif self.name.approach == "NP":
-            cut = int(rows.date[rows.first_row(self.target) + origin - 1])
-            sources, products = pool.known_at(cut), pool.products_at(cut, self.width)
+            sources = self.market.pool.known_at(self._cut(origin))
         else:
             sources = self.selected(origin)
-        own = target_pairs(rows, self.target, origin)
-        return assemble(rows, pool, own, sources, self.width, self.name.approach, products)
+        return target_pairs(rows, self.target, origin), sources
 
-    def _seed(self, origin: int, draw: str) -> int:
+    def _training_set(self, origin: int) -> TrainingSet:
+        rows, pool, products = self.market.rows, self.market.pool, None
+        if self.name.approach == "NP":
+            products = pool.products_at(self._cut(origin), self.width)
+        return assemble(rows, pool, *self.pairs(origin), self.width, self.name.approach, products)
+
+    def _cut(self, origin: int) -> int:
+        """The calendar date of an origin."""
+        return int(self.market.rows.date[self.market.rows.first_row(self.target) + origin - 1])
+
+    def seed(self, origin: int, draw: str) -> int:
+        """The seed of one of the draws at an origin."""
         return seed_of(self.study_seed, self.target, self.period, origin, str(self.name), draw)
 
 

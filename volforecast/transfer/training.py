@@ -102,6 +102,7 @@ class SourcePool:
         label_date: Date of its label, rising, in days since 1970-01-01.
         by_date: All rows of the panel, sources or not, ordered by date, then asset.
         rank: Where each row of the panel stands in that order.
+        complete: By number of predictors, whether each row of the panel has them all; in the order of ``by_date``.
         dates: The dates of labels, rising, each once.
         products: Sums of products over all pairs with labels up to each of these dates, by number of predictors.
     """
@@ -110,6 +111,7 @@ class SourcePool:
     label_date: IntArray
     by_date: IntArray
     rank: IntArray
+    complete: dict[int, NDArray[np.bool_]]
     dates: IntArray
     products: dict[int, FloatArray]
 
@@ -140,8 +142,9 @@ def make_pool(rows: PredictorRows, sources: tuple[str, ...]) -> SourcePool:
     rank = np.empty_like(by_date)
     rank[by_date] = np.arange(len(rank))
     widths = [len(predictors) for predictors in PREDICTOR_SETS.values()]
+    complete = {width: np.asarray(~np.isnan(rows.X[:, :width]).any(axis=1))[by_date] for width in widths}
     products = {width: running_sums(rows.X, rows.y, row, ends, width) for width in widths}
-    return SourcePool(row, label_date, by_date, rank, dates, products)
+    return SourcePool(row, label_date, by_date, rank, complete, dates, products)
 
 
 def target_pairs(rows: PredictorRows, target: str, origin: int) -> IntArray:
@@ -155,11 +158,12 @@ def block_rows(starts: IntArray, length: int) -> IntArray:
     return (starts[:, None] + np.arange(length)).ravel()
 
 
-def in_order(pool: SourcePool, chosen: IntArray) -> IntArray:
-    """The chosen rows by date, then asset, without sorting them; a row chosen twice appears once."""
+def in_order(pool: SourcePool, chosen: IntArray, width: int) -> IntArray:
+    """The chosen rows whose first ``width`` predictors are complete, by date, then asset; none appears twice."""
     marked = np.zeros(len(pool.rank), dtype=np.bool_)
     marked[pool.rank[chosen]] = True
-    return pool.by_date[marked]
+    marked &= pool.complete[width]
+    return pool.by_date[marked]  # in order without a sort
 
 
 def assemble(
@@ -184,10 +188,8 @@ def assemble(
     """
 
     def gather() -> tuple[FloatArray, FloatArray]:
-        chosen = in_order(pool, np.concatenate([own, sources]))
-        X = rows.X[chosen, :width]
-        complete = ~np.isnan(X).any(axis=1)
-        return (X, rows.y[chosen]) if complete.all() else (X[complete], rows.y[chosen[complete]])
+        chosen = in_order(pool, np.concatenate([own, sources]), width)
+        return rows.X[chosen, :width], rows.y[chosen]
 
     def add_up() -> FloatArray:
         of_sources = source_products
