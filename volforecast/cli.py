@@ -128,17 +128,20 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=_positive, help="CPUs of the private Ray; default: all")
     parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--profile", metavar="F.csv", help="write where the core-seconds went, by kind of unit")
 
 
 def _study(arguments: argparse.Namespace) -> int:
     from cluster.driver import run_study
-    from volforecast.report.terminal import print_outcome
+    from volforecast.report.terminal import print_outcome, write_profile
 
     study, data = _loaded(arguments)
     summary = run_study(
         study, data, arguments.out, address=arguments.address, workers=arguments.workers, quiet=arguments.quiet
     )
     print_outcome(arguments.out, summary)
+    if arguments.profile and summary.usage is not None:
+        write_profile(arguments.profile, summary.usage)
     return DONE if summary.complete and not summary.counts.get("failed") else SOME_FAILED
 
 

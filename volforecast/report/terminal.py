@@ -1,6 +1,7 @@
 """What a run prints: tables of relative errors, what failed, how far it is."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +56,13 @@ def print_usage(usage: Usage) -> None:
     peaks = {"a worker": usage.worker_peak, "a source store": usage.store_peak, "the driver": peak_memory()}
     held = ", ".join(f"{peak / GIB:.2f} GiB by {who}" for who, peak in peaks.items() if peak)
     print(f"Most memory held at once: {held} (shared data count in each).")
+
+
+def write_profile(path: str, usage: Usage) -> None:
+    """Core-seconds and number of units by kind of unit, the source stores' in a line of their own."""
+    lines = ["unit,units,core_seconds", f"scans,,{usage.scans:.3f}"]
+    lines += [f"{group},{usage.units[group]},{seconds:.3f}" for group, seconds in sorted(usage.by_group.items())]
+    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def print_tables(out: str) -> None:

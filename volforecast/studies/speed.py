@@ -13,10 +13,12 @@ import numpy as np
 
 from volforecast.models.fnn import FNN
 from volforecast.models.xgb import XGB
+from volforecast.transfer.dtw import Question, lay_out
+from volforecast.transfer.dtw_kernel import distances
 from volforecast.transfer.training import TrainingSet
 
 # core-seconds of each probe on the reference machine
-REFERENCE = {"selection": 0.05, "FNN": 0.05, "XGB": 0.1}
+REFERENCE = {"selection": 0.0083, "FNN": 0.0049, "XGB": 0.112}
 ROUNDS = 3
 
 
@@ -37,7 +39,11 @@ def _probes(process: int) -> dict[str, float]:
     draw = np.random.default_rng(process)
     X = draw.standard_normal((20_000, 11))
     train = TrainingSet(X, X[:, 0] + draw.standard_normal(len(X)), "NP")
+    shard = lay_out([draw.lognormal(size=(3000, 3)) for _ in range(20)], 22, 22)
+    origins = np.arange(0, 100, 5)
+    question = Question(draw.lognormal(size=(122, 3)), origins, np.repeat(2900 + origins[:, None], 20, axis=1))
     work: dict[str, Callable[[], object]] = {
+        "selection": lambda: distances(shard, question),
         "FNN": lambda: FNN().forecast(train, X[:5], 10, 1),
         "XGB": lambda: XGB().forecast(train, X[:5], None, 1),
     }
