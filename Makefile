@@ -32,7 +32,7 @@ bench: $(VENV)/bench-installed
 	for path in $(BENCHES); do OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python benchmarks/bench_$$path.py || exit 1; done
 
-# one whole forecast origin, selection and thirty models, both ways (the naive way takes most of an hour)
+# one whole forecast origin, selection and thirty models, both ways
 bench-study: $(VENV)/bench-installed
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python benchmarks/bench_origin.py
 
