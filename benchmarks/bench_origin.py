@@ -121,9 +121,10 @@ def main() -> None:
     ]
     total, best = sum(naive.values()), sum(ours.values())
     rows.append(["all", scaled(total), scaled(best), f"**{total / best:.0f}**", "100%"])
+    trained = "all epochs" if options.whole else f"{SCALED} epochs, scaled"
     note = (
         f"{len(found.start):,} blocks of {len(data.sources)} sources, {options.epochs} epochs a network. Goal of the "
-        f"whole: {GOAL}, stretch {STRETCH}. Naive networks: {'all epochs' if options.whole else f'{SCALED} epochs, scaled'}."
+        f"whole: {GOAL}, stretch {STRETCH}. Naive networks: {trained}."
     )
     publish("origin", "One forecast origin both ways", ["path", "naive", "ours", "ratio", "share of ours"], rows, note)
 
