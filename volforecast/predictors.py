@@ -4,6 +4,7 @@ A row is known at the close of its day t; its label is the realized variance of 
 variances are in per cent squared here and in every model: with decimals XGBoost's gamma of 0.1 would forbid all splits.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,12 +50,18 @@ class PredictorRows:
 
     def first_row(self, asset: str) -> int:
         """The row of the asset's trading day 1; its day t is row ``first_row + t - 1``."""
-        return int(self.offsets[self.assets.index(asset)])
+        return int(self.offsets[self._number(asset)])
 
     def days(self, asset: str) -> int:
         """Number of trading days the asset has."""
-        a = self.assets.index(asset)
+        a = self._number(asset)
         return int(self.offsets[a + 1] - self.offsets[a])
+
+    def _number(self, asset: str) -> int:
+        a = bisect_left(self.assets, asset)
+        if self.assets[a : a + 1] != (asset,):
+            raise KeyError(asset)
+        return a
 
 
 def build_rows(panel: Panel) -> PredictorRows:
