@@ -38,7 +38,11 @@ def cost(model: str, pairs: int = 50_000) -> Cost:
     return forecast_cost(model, CLASSES[parse(model).model_class], pairs, 300, 20, 100)
 
 
-@pytest.mark.parametrize("model", [model for model in pick(()) if not model.startswith("TO")])
+POOLED = [model for model in pick(()) if not model.startswith("TO")]
+
+
+# pooled least squares reads sums that are there already
+@pytest.mark.parametrize("model", [model for model in POOLED if not model.startswith("NP HAR")])
 def test_a_pooled_model_costs_more_with_more_sources(model: str) -> None:
     small, large = cost(model), cost(model, 500_000)
     assert small.path == large.path == parse(model).model_class
@@ -53,7 +57,8 @@ def test_more_rows_cost_more_and_ext_more_than_std() -> None:
         for narrow, wide in pairwise(names):
             assert cost(f"{narrow}-EXT").seconds < cost(f"{wide}-EXT").seconds
         for name in names:
-            assert cost(f"{name}-STD").seconds < cost(f"{name}-EXT").seconds
+            assert cost(f"{name}-STD").seconds <= cost(f"{name}-EXT").seconds
+            assert cost(f"{name}-STD").memory < cost(f"{name}-EXT").memory
 
 
 def test_settings_count() -> None:

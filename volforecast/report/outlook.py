@@ -41,7 +41,7 @@ def print_outlook(title: str, lines: Sequence[Outlook], fixed: Fixed, speed: Map
     held = fixed.driver + fixed.shared + workers * (worker + fixed.store)
     who = {"each worker": worker, "each source store": fixed.store, "the driver": fixed.driver, "shared": fixed.shared}
     parts = ", ".join(f"{size / GIB:.2f} GiB {'' if name == 'shared' else 'by '}{name}" for name, size in who.items())
-    print(f"Memory at most: {parts}; with {workers} of each, {held / GIB:.1f} GiB in all.")
+    print(f"Memory at most: {parts}; with {workers} workers and as many stores {held / GIB:.1f} GiB in all.")
 
 
 def _duration(seconds: float) -> str:

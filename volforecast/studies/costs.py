@@ -18,16 +18,16 @@ from volforecast.studies.model_names import NAIVE, parse
 
 Path = Literal["selection", "naive", "HAR", "FNN", "XGB", "confidence"]
 
-WORKER = 560 << 20  # bytes of a worker that has imported everything and fitted nothing
+WORKER = 600 << 20  # bytes of a worker that has imported everything and fitted nothing
 WORKER_WITH_GPU = 4 << 30  # with PyTorch and a CUDA context
 FASTER_ON_GPU = 50.0  # than one core, for the order of work only
 EPOCHS = {"TO": 80, "NP": 100, "MTL-25": 190, "MTL-50": 175, "MTL-75": 145}  # that tuning settles on, mean by rows
 COPIES = 4  # of a training set's predictors that a fit holds at once: gathered, z-scored, as the library's own
 # bytes in the store, of parts, commits and what is published
-STORED_A_UNIT = 3000  # a small part's columns, its commit, its line in the plan
-STORED_A_BLOCK = 20.0  # each origin and block of a selection
+STORED_A_UNIT = 2400  # a small part's columns, its commit, its line in the plan
+STORED_A_BLOCK = 16.0  # each origin and block of a selection
 STORED_A_FORECAST = 30.0
-STORE, DRIVER = 400 << 20, 600 << 20  # bytes of a source store and of the driver with nothing in them
+STORE, DRIVER = 410 << 20, 500 << 20  # bytes of a source store and of the driver with nothing in them
 STORED_A_RUN = 2_500_000  # tables and report
 
 
@@ -92,7 +92,7 @@ def fixed_costs(data: object, units: int) -> Fixed:
     arrays: list[PickleBuffer] = []
     pickle.dumps(data, protocol=5, buffer_callback=arrays.append)
     shared = sum(array.raw().nbytes for array in arrays)
-    return Fixed(12.0 + units * 0.012, shared, STORE + shared, DRIVER + 3 * shared + units * 40_000, STORED_A_RUN)
+    return Fixed(10.0 + units * 0.01, shared, STORE + shared, DRIVER + 3 * shared + units * 40_000, STORED_A_RUN)
 
 
 def outlook(costs: Iterable[tuple[Cost, int]]) -> list[Outlook]:
@@ -123,7 +123,7 @@ def selection_cost(pairs: int, origins: int, length: int) -> Cost:
         length: Rows of a block.
     """
     distances = origins * pairs / length
-    seconds = 0.1 + distances * 1.2e-6
+    seconds = 0.01 + distances * 0.6e-6
     return Cost("selection", seconds, WORKER + int(distances * 400), STORED_A_UNIT + int(distances * STORED_A_BLOCK))
 
 
@@ -146,21 +146,24 @@ def forecast_cost(model: str, settings: Model | None, pairs: int, own: int, orig
     share = {"TO": 0.0, "NP": 1.0, "MTL": (name.rate or 0) / 100}[name.approach]
     rows = own + share * pairs
     memory = WORKER + int(rows * predictors * 8 * COPIES)
-    gathering = origins * rows * predictors * 3e-9
+    gathering = origins * rows * predictors * 1.5e-9
+    reading = 0.008 if name.approach == "MTL" else 0.0  # the selection
     match settings:
         case FNN():
             approach = name.approach if name.rate is None else f"{name.approach}-{name.rate}"
             settled = min(EPOCHS[approach], settings.max_epochs)
             tuning = min(settled + settings.patience, settings.max_epochs)
-            steps = rows / settings.batch[name.approach] * 1.2e-6
-            epoch = steps + rows * (1.5e-8 + predictors * 2.0e-9)
-            return Cost("FNN", 0.05 + gathering + epoch * (origins * settled + tuning), memory, stored)
+            steps = rows / settings.batch[name.approach] * 2.1e-7
+            epoch = steps + rows * (8.2e-9 + predictors * 5.9e-10)
+            seconds = 0.01 + reading + gathering + epoch * (origins * settled + tuning)
+            return Cost("FNN", seconds, memory, stored)
         case XGB():
             growth = settings.trees / 40 * settings.depth / 5
-            grow = growth * (0.02 + rows * (6e-7 + predictors * 2.2e-7))
-            return Cost("XGB", gathering + origins * grow, memory, stored)
+            grow = growth * (0.0094 + predictors * 8.8e-4 + rows * (1.28e-6 + predictors * 1.56e-7))
+            return Cost("XGB", reading + gathering + origins * grow, memory, stored)
         case _:
-            return Cost("HAR", 0.02 + gathering + origins * (1e-3 + rows * predictors * 2e-8), memory, stored)
+            summed = rows * 3e-8 if name.approach == "MTL" else 0.0
+            return Cost("HAR", 0.006 + reading + origins * (3e-4 + summed), memory, stored)
 
 
 def networks_cost(places: Sequence[Cost]) -> Cost:
