@@ -5,11 +5,11 @@ import pytest
 from tests.evaluation import naive_evaluation as naive
 from volforecast.errors import InputError
 from volforecast.evaluation.comparison import mean_losses, pairwise, relative_to_naive
-from volforecast.evaluation.confidence_set import model_confidence_set, stationary_bootstrap_indices
+from volforecast.evaluation.confidence_set import model_confidence_set
 from volforecast.evaluation.inclusion import confidence_sets, inclusion_counts
 from volforecast.evaluation.layout import PAIRWISE_TABLES, cut_pairwise, pairwise_matrix, printed, printed_pairwise
 from volforecast.evaluation.order import paper_order
-from volforecast.seeds import generator
+from volforecast.evaluation.resampling import shared_weights
 
 MODELS = ["NF", "TO HAR-STD", "TO HAR-EXT", "MTL-50 HAR-STD", "MTL-75 XGB-EXT", "NP XGB-STD"]
 PERIODS = [50, 150, 250]
@@ -142,10 +142,8 @@ def test_confidence_sets_are_those_of_each_target_and_period() -> None:
     rows = alone[alone["period"] == 150]
     wide = rows.pivot(index="date", columns="model", values="forecast")
     realized = rows.drop_duplicates("date").set_index("date")["realized"].sort_index()
-    rng = generator(3, "confidence set", "T2", "150")
-    found = model_confidence_set(
-        wide.sub(realized, axis=0).abs().to_numpy(), indices=stationary_bootstrap_indices(DAYS, 200, 3, rng)
-    )
+    losses = wide.sub(realized, axis=0).abs().to_numpy()
+    found = model_confidence_set(losses, weights=shared_weights(DAYS, 200, 3))
     part = only[(only["period"] == "150") & (only["loss"] == "MAE")]
     assert part["model"].tolist() == list(wide.columns)
     np.testing.assert_array_equal(part["p_value"], found.p_values)

@@ -4,7 +4,8 @@ from arch.bootstrap import MCS
 
 from tests.evaluation import naive_evaluation as naive
 from volforecast.errors import InputError
-from volforecast.evaluation.confidence_set import ConfidenceSet, model_confidence_set, stationary_bootstrap_indices
+from volforecast.evaluation.confidence_set import ConfidenceSet, model_confidence_set
+from volforecast.evaluation.resampling import shared_weights, stationary_bootstrap_indices, weights_of
 
 
 def random_losses(days: int, models: int, seed: int, spread: float = 0.3) -> np.ndarray:
@@ -67,6 +68,40 @@ def test_equals_the_slow_twin_across_working_blocks() -> None:
     order, p_values = naive.model_confidence_set(losses, indices)
     assert found.elimination_order.tolist() == order
     np.testing.assert_array_equal(found.p_values[order], p_values)
+
+
+@pytest.mark.parametrize("replications", [1, 31, 32, 1000, 1024, 1025, 2500])
+def test_any_number_of_resamples_equals_the_slow_twin(replications: int) -> None:
+    """Around the lanes and the blocks that are walked over together."""
+    losses = volatility_losses(25, 6, replications)
+    indices = stationary_bootstrap_indices(25, replications, 5, np.random.default_rng(8))
+    found = model_confidence_set(losses, indices=indices)
+    order, p_values = naive.model_confidence_set(losses, indices)
+    assert found.elimination_order.tolist() == order
+    np.testing.assert_array_equal(found.p_values[order], p_values)
+
+
+@pytest.mark.parametrize("days", [7, 100, 300])
+def test_weights_say_how_often_each_day_was_drawn(days: int) -> None:
+    indices = stationary_bootstrap_indices(days, 4000, 5, np.random.default_rng(8))
+    weights = weights_of(indices)
+    assert weights.tolist() == [np.bincount(row, minlength=days).tolist() for row in indices]
+    losses = random_losses(days, 5, 1)
+    by_indices, by_weights = (
+        model_confidence_set(losses, **{k: v}) for k, v in (("indices", indices), ("weights", weights))
+    )
+    np.testing.assert_array_equal(by_indices.p_values, by_weights.p_values)
+
+
+def test_shared_weights_depend_on_seed_and_length_and_nothing_else() -> None:
+    first = shared_weights(40, 300, 1).copy()
+    for other in ((41, 300, 1), (40, 301, 1), (40, 300, 2), (40, 300, 1, 9), (42, 300, 1)):  # out of the cache and back
+        assert not np.array_equal(shared_weights(*other), first)
+    np.testing.assert_array_equal(shared_weights(40, 300, 1), first)
+    np.testing.assert_array_equal(shared_weights(40, 300, 1, 6), first)  # floor(sqrt(40))
+    assert (first.sum(axis=1) == 40).all()
+    with pytest.raises(ValueError, match="read-only"):
+        shared_weights(40, 300, 1)[0, 0] = 1
 
 
 def test_one_seed_gives_one_result_and_columns_may_be_swapped() -> None:
@@ -145,7 +180,14 @@ def test_tied_means_do_not_stop_it() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"level": 1.0}, {"replications": 0}, {"block_length": 0}, {"rng": None}, {"indices": np.zeros((3, 9), int)}],
+    [
+        {"level": 1.0},
+        {"replications": 0},
+        {"block_length": 0},
+        {"rng": None},
+        {"indices": np.zeros((3, 9), int)},
+        {"weights": np.ones((3, 9), np.uint16)},
+    ],
 )
 def test_options_out_of_range_are_refused(options: dict) -> None:
     with pytest.raises(InputError):

@@ -4,18 +4,21 @@ from math import isqrt
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from volforecast.errors import InputError
 from volforecast.evaluation.losses import ROUNDING, usable_series
+from volforecast.evaluation.resampling import Weights, stationary_bootstrap_indices, weights_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
 Status = Literal["ok", "duplicate", "missing"]
 
-_BLOCK: Final = 1 << 15
-"""Numbers held in one working block (256 kB): it stays in a core's cache, and bounds the memory for any K, T and B."""
+# resamples walked over together: with 31 series they stay in a second-level cache, and memory is bounded for any B
+_TOGETHER: Final = 1 << 10
+_LANES: Final = 32  # partial sums kept side by side, so that the order of additions is the same on every machine
 
 
 class ConfidenceSet(NamedTuple):
@@ -38,32 +41,6 @@ class ConfidenceSet(NamedTuple):
     representative: IntArray
 
 
-def stationary_bootstrap_indices(days: int, replications: int, block_length: int, rng: np.random.Generator) -> IntArray:
-    """Day indices of the stationary bootstrap (Politis & Romano 1994).
-
-    Blocks start at a uniform day, have a geometric length with mean ``block_length`` and wrap around from the last
-    day to the first.
-
-    Args:
-        days: Length T of the series.
-        replications: Number B of resamples.
-        block_length: Mean block length in days, at least 1.
-        rng: Source of randomness; 1 uniform a resampled day and 1 integer a block are drawn.
-
-    Returns:
-        Indices in [0, T), shape (B, T).
-    """
-    begins = rng.random((replications, days)) < 1.0 / block_length
-    begins[:, 0] = True
-    at = np.flatnonzero(begins)
-    shift = rng.integers(days, size=at.size) - at
-    indices = np.repeat(shift, np.diff(at, append=begins.size))
-    indices += np.arange(begins.size)
-    # A block starts below T and is at most T long, so one subtraction wraps it; a remainder would cost ten times more.
-    indices -= days * (indices >= days)
-    return indices.reshape(replications, days)
-
-
 def model_confidence_set(
     losses: FloatArray,
     *,
@@ -72,6 +49,7 @@ def model_confidence_set(
     replications: int = 5000,
     block_length: int | None = None,
     indices: IntArray | None = None,
+    weights: Weights | None = None,
 ) -> ConfidenceSet:
     """The set that holds the best of K models with the given confidence.
 
@@ -85,11 +63,12 @@ def model_confidence_set(
 
     Args:
         losses: One row a day, one column a model, shape (T, K); any unit.
-        rng: Draws the resamples; needed unless ``indices`` is given.
+        rng: Draws the resamples; needed unless ``indices`` or ``weights`` are given.
         level: Confidence level.
-        replications: Number B of bootstrap resamples (ignored when ``indices`` is given).
+        replications: Number B of bootstrap resamples to draw.
         block_length: Mean block length in days; floor(sqrt(T)) when None.
         indices: Bootstrap day indices to use, shape (B, T).
+        weights: Or how often each resample drew each day, shape (B, T) (:func:`resampling.shared_weights`).
 
     Returns:
         P-values, inclusion, elimination order and the status of each series.
@@ -103,22 +82,17 @@ def model_confidence_set(
     days, models = losses.shape
     if not 0.0 < level < 1.0:
         raise InputError(f"confidence level {level} is not between 0 and 1")
-    if indices is None:
-        block_length = isqrt(days) if block_length is None else block_length
-        if rng is None or replications < 1 or block_length < 1:
-            raise InputError("a confidence set needs a generator, at least one replication and a block length from 1")
-        indices = stationary_bootstrap_indices(days, replications, block_length, rng)
-    elif indices.ndim != 2 or indices.shape[1] != days or indices.shape[0] < 1:
-        raise InputError(f"bootstrap indices have the shape {indices.shape}; expected (replications, {days})")
-    elif indices.min() < 0 or indices.max() >= days:
-        raise InputError(f"bootstrap indices must name days from 0 to {days - 1}")
+    if weights is None:
+        weights = _weights(days, rng, replications, block_length, indices)
+    elif weights.ndim != 2 or weights.shape[1] != days or weights.shape[0] < 1:
+        raise InputError(f"bootstrap weights have the shape {weights.shape}; expected (replications, {days})")
 
     representative = _representatives(losses)
     taking_part = np.flatnonzero(representative == np.arange(models))
     p_values = np.full(models, np.nan)
     order = np.empty(0, dtype=np.intp)
     if taking_part.size:
-        position, p_by_step = _eliminate(losses[:, taking_part], indices)
+        position, p_by_step = _eliminate(losses[:, taking_part], weights)
         order = taking_part[position]
         p_values[order] = p_by_step
         present = representative >= 0
@@ -130,6 +104,21 @@ def model_confidence_set(
         if taken != k:
             status[k] = "missing" if taken < 0 else "duplicate"
     return ConfidenceSet(p_values, included, order, tuple(status), representative)
+
+
+def _weights(
+    days: int, rng: np.random.Generator | None, replications: int, block_length: int | None, indices: IntArray | None
+) -> Weights:
+    if indices is None:
+        block_length = isqrt(days) if block_length is None else block_length
+        if rng is None or replications < 1 or block_length < 1:
+            raise InputError("a confidence set needs a generator, at least one replication and a block length from 1")
+        indices = stationary_bootstrap_indices(days, replications, block_length, rng)
+    elif indices.ndim != 2 or indices.shape[1] != days or indices.shape[0] < 1:
+        raise InputError(f"bootstrap indices have the shape {indices.shape}; expected (replications, {days})")
+    elif indices.min() < 0 or indices.max() >= days:
+        raise InputError(f"bootstrap indices must name days from 0 to {days - 1}")
+    return weights_of(indices)
 
 
 def _representatives(losses: FloatArray) -> IntArray:
@@ -149,11 +138,12 @@ def _representatives(losses: FloatArray) -> IntArray:
     return representative.astype(np.intp)
 
 
-def _eliminate(losses: FloatArray, indices: IntArray) -> tuple[IntArray, FloatArray]:
+def _eliminate(losses: FloatArray, weights: Weights) -> tuple[IntArray, FloatArray]:
     """Elimination order and, in that order, MCS p-values of K distinct series; both of shape (K,)."""
+    replications = weights.shape[0]
     means = losses.mean(axis=0)
-    resampled = _resampled_means(losses, indices)
-    deviations = _deviations(resampled, means)
+    resampled = _resampled_means(losses, weights)
+    deviations = np.sqrt(_squares(resampled, means, replications) / replications)
     varies = deviations > 0.0
     # Zero drops a certain pair from the resampled statistics; the observed one is infinite instead.
     precisions = np.zeros_like(deviations)
@@ -161,39 +151,50 @@ def _eliminate(losses: FloatArray, indices: IntArray) -> tuple[IntArray, FloatAr
     differences = means[:, None] - means
     certain = np.where(differences == 0.0, 0.0, np.copysign(np.inf, differences))
     order, observed = _order(np.where(varies, differences * precisions, certain), means)
-    exceeding = _exceedances(resampled[order], means[order], precisions[np.ix_(order, order)], observed)
-    return order, np.maximum.accumulate(np.append(exceeding / indices.shape[0], 1.0))
+    counts = np.zeros(len(order) - 1, dtype=np.intp)
+    sorted_precisions = np.ascontiguousarray(precisions[np.ix_(order, order)])
+    _exceedances(resampled[order], means[order], sorted_precisions, observed, replications, counts)
+    return order, np.maximum.accumulate(np.append(counts / replications, 1.0))
 
 
-def _resampled_means(losses: FloatArray, indices: IntArray) -> FloatArray:
-    """Mean loss of each series in each resample, shape (K, B)."""
-    days = losses.shape[0]
-    replications = indices.shape[0]
-    means = np.empty((losses.shape[1], replications))
-    step = max(1, 8 * _BLOCK // days)
-    for first in range(0, replications, step):
-        part = indices[first : first + step]
-        rows = part.shape[0]
-        # How often each day was drawn, so that all series' means are one matrix product.
-        flat = part + days * np.arange(rows)[:, None]
-        counts = np.bincount(flat.ravel(), minlength=rows * days).reshape(rows, days)
-        means[:, first : first + rows] = losses.T @ counts.T.astype(np.float64)
+def _resampled_means(losses: FloatArray, weights: Weights) -> FloatArray:
+    """Mean loss of each series in each resample, shape (K, B), B rounded up to whole lanes."""
+    days, models = losses.shape
+    replications = weights.shape[0]
+    means = np.zeros((models, -(-replications // _LANES) * _LANES))
+    for first in range(0, replications, _TOGETHER):
+        part = weights[first : first + _TOGETHER]
+        means[:, first : first + len(part)] = losses.T @ part.T.astype(np.float64)
     means /= days
     return means
 
 
-def _deviations(resampled: FloatArray, means: FloatArray) -> FloatArray:
-    """Bootstrap standard deviations of the pairwise mean differences, shape (K, K), zero on the diagonal."""
-    models, replications = resampled.shape
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _squares(resampled: FloatArray, means: FloatArray, replications: int) -> FloatArray:
+    """Sums over resamples of the squared recentred differences of each pair, shape (K, K), zero on the diagonal."""
+    models, padded = resampled.shape
     squares = np.zeros((models, models))
-    step = max(1, _BLOCK // models)
-    for first in range(0, replications, step):
-        part = resampled[:, first : first + step]
+    lanes = np.empty(_LANES)
+    table = resampled.reshape(models, padded // _LANES, _LANES)
+    whole, step = replications // _LANES, _TOGETHER // _LANES
+    for begin in range(0, whole, step):
         for i in range(models - 1):
-            recentred = part[i + 1 :] - part[i]
-            recentred -= (means[i + 1 :] - means[i])[:, None]
-            squares[i, i + 1 :] += np.einsum("kb,kb->k", recentred, recentred)
-    return np.asarray(np.sqrt((squares + squares.T) / replications))
+            first = table[i, begin : min(begin + step, whole)]
+            for j in range(i + 1, models):
+                second, gap = table[j, begin : min(begin + step, whole)], means[j] - means[i]
+                lanes[:] = 0.0
+                for row in range(len(first)):
+                    for lane in range(_LANES):
+                        recentred = second[row, lane] - first[row, lane] - gap
+                        lanes[lane] += recentred * recentred
+                squares[i, j] += lanes.sum()
+    for i in range(models - 1):
+        for j in range(i + 1, models):
+            for b in range(whole * _LANES, replications):
+                recentred = resampled[j, b] - resampled[i, b] - (means[j] - means[i])
+                squares[i, j] += recentred * recentred
+            squares[j, i] = squares[i, j]
+    return squares
 
 
 def _order(statistics: FloatArray, means: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -216,23 +217,33 @@ def _order(statistics: FloatArray, means: FloatArray) -> tuple[IntArray, FloatAr
     return order, observed
 
 
-def _exceedances(resampled: FloatArray, means: FloatArray, precisions: FloatArray, observed: FloatArray) -> IntArray:
-    """In how many resamples the recentred range statistic exceeds the observed one, at each step; shape (K - 1,).
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _exceedances(
+    resampled: FloatArray,
+    means: FloatArray,
+    precisions: FloatArray,
+    observed: FloatArray,
+    replications: int,
+    counts: IntArray,
+) -> None:
+    """Count in how many resamples the recentred range statistic exceeds the observed one, at each step; shape (K - 1,).
 
     Series come in elimination order. The sets are nested, so walking back from the survivor each one's maximum is that
     of the set after it and the pairs of the one series that joins: every pair is looked at once.
     """
-    models, replications = resampled.shape
-    counts = np.zeros(models - 1, dtype=np.intp)
-    step = max(1, _BLOCK // models)
-    for first in range(0, replications, step):
-        part = resampled[:, first : first + step]
-        greatest = np.zeros(part.shape[1])
+    models = resampled.shape[0]
+    greatest = np.empty(_TOGETHER)
+    for begin in range(0, replications, _TOGETHER):
+        size = min(_TOGETHER, resampled.shape[1] - begin)
+        greatest[:] = 0.0
         for k in range(models - 2, -1, -1):
-            recentred = part[k + 1 :] - part[k]
-            recentred -= (means[k + 1 :] - means[k])[:, None]
-            np.abs(recentred, out=recentred)
-            recentred *= precisions[k, k + 1 :, None]
-            np.maximum(greatest, recentred.max(axis=0), out=greatest)
-            counts[k] += np.count_nonzero(greatest > observed[k])
-    return counts
+            first = resampled[k, begin : begin + size]
+            for j in range(k + 1, models):
+                second, gap, precision = resampled[j, begin : begin + size], means[j] - means[k], precisions[k, j]
+                for b in range(size):
+                    statistic = abs(second[b] - first[b] - gap) * precision
+                    greatest[b] = max(greatest[b], statistic)
+            above, limit = 0, observed[k]
+            for b in range(min(size, replications - begin)):
+                above += greatest[b] > limit
+            counts[k] += above

@@ -1,31 +1,29 @@
 """Which models belong to the sets of the best, and how often (Table 4 of Teller, Pigorsch & Pigorsch 2026)."""
 
-from math import isqrt
-
 import numpy as np
 import pandas as pd
 
-from volforecast.evaluation.confidence_set import model_confidence_set, stationary_bootstrap_indices
+from volforecast.evaluation.confidence_set import model_confidence_set
 from volforecast.evaluation.losses import LOSSES, checked_forecasts, loss_matrix
 from volforecast.evaluation.order import AGGREGATE, ALL, in_order, period_key
-from volforecast.seeds import generator
+from volforecast.evaluation.resampling import shared_weights
 
 
 def confidence_set(
     forecasts: pd.DataFrame,
-    rng: np.random.Generator,
     *,
+    seed: int,
     level: float = 0.95,
     replications: int = 5000,
     block_length: int | None = None,
 ) -> pd.DataFrame:
     """The model confidence sets of one target over the days given, one for each loss (section 5.4).
 
-    The losses share their resamples, so their sets differ by the loss alone.
+    All sets over the same number of days share their resamples (:func:`resampling.shared_weights`).
 
     Args:
         forecasts: Rows of one target, of one sample period or of several together (see ``mean_losses``).
-        rng: Draws the resamples.
+        seed: The study's seed.
         level: Confidence level.
         replications: Bootstrap resamples.
         block_length: Mean block length in days; floor(sqrt(days)) when None.
@@ -38,11 +36,11 @@ def confidence_set(
         InputError: The table breaks a rule, or has fewer than two days.
     """
     days = forecasts["date"].nunique()
-    indices = stationary_bootstrap_indices(days, replications, block_length or isqrt(days), rng)
+    weights = shared_weights(days, replications, seed, block_length)
     parts = []
     for loss in LOSSES:
         matrix = loss_matrix(forecasts, loss)
-        found = model_confidence_set(matrix.to_numpy(), level=level, indices=indices)
+        found = model_confidence_set(matrix.to_numpy(), level=level, weights=weights)
         columns = {
             "loss": loss,
             "model": list(matrix.columns),
@@ -64,8 +62,8 @@ def confidence_sets(
 ) -> pd.DataFrame:
     """:func:`confidence_set` of every target and period, and of all periods together.
 
-    The resamples of a target and period derive from the seed and these two names alone, so a table made target by
-    target equals one made at once.
+    The resamples derive from the seed and the number of days alone, so a table made target by target equals one made
+    at once.
 
     Args:
         forecasts: Long forecasts table (see ``mean_losses``), of one or more targets.
@@ -86,8 +84,7 @@ def confidence_sets(
     for target, rows in table.groupby("target"):
         for period in [*sorted(set(rows["period"]), key=period_key), ALL]:
             part = rows if period == ALL else rows[rows["period"] == period]
-            rng = generator(seed, "confidence set", str(target), period)
-            found = confidence_set(part, rng, level=level, replications=replications, block_length=block_length)
+            found = confidence_set(part, seed=seed, level=level, replications=replications, block_length=block_length)
             parts.append(found.assign(target=target, period=period))
     names = ["target", "period", "loss", "model", "p_value", "included", "status"]
     return pd.concat(parts, ignore_index=True)[names]

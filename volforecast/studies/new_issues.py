@@ -28,7 +28,6 @@ from volforecast.models.har import HAR
 from volforecast.models.protocol import Model
 from volforecast.models.xgb import XGB
 from volforecast.predictors import build_rows, require_inputs
-from volforecast.seeds import generator
 from volforecast.studies.costs import (
     Cost,
     Outlook,
@@ -269,7 +268,7 @@ class NewIssues(Struct, frozen=True):
         label = ALL if period == ALL_PERIODS else str(period)
         found = confidence_set(
             pa.concat_tables(forecasts).to_pandas(),
-            generator(self.config.seed, "confidence set", target, label),
+            seed=self.config.seed,
             level=self.config.confidence,
             replications=self.config.replications,
         )

@@ -23,21 +23,24 @@ def _add_rows(X: FloatArray, y: FloatArray, chosen: IntArray, held: FloatArray, 
     """
     size, count = sums.shape[0], 0
     for k in range(len(chosen)):
-        row, z = chosen[k], held[count]
+        row = chosen[k]
         complete = True
         for predictor in range(size - 2):
-            z[predictor + 1] = X[row, predictor]
-            complete &= not np.isnan(z[predictor + 1])
+            value = X[row, predictor]
+            held[count, predictor + 1] = value
+            complete &= not np.isnan(value)
         if complete:
-            z[0], z[size - 1] = 1.0, y[row]
+            held[count, 0], held[count, size - 1] = 1.0, y[row]
             count += 1
         if count == TOGETHER:
+            # views, and factors taken out of the inner loop: the compiler makes vectors of what is left
             a, b, c, d, e, f, g, h = held[0], held[1], held[2], held[3], held[4], held[5], held[6], held[7]
             for i in range(size):
                 into = sums[i]
+                ai, bi, ci, di, ei, fi, gi, hi = a[i], b[i], c[i], d[i], e[i], f[i], g[i], h[i]
                 for j in range(held.shape[1]):
-                    first = (a[i] * a[j] + b[i] * b[j]) + (c[i] * c[j] + d[i] * d[j])
-                    into[j] += first + ((e[i] * e[j] + f[i] * f[j]) + (g[i] * g[j] + h[i] * h[j]))
+                    first = (ai * a[j] + bi * b[j]) + (ci * c[j] + di * d[j])
+                    into[j] += first + ((ei * e[j] + fi * f[j]) + (gi * g[j] + hi * h[j]))
             count = 0
     for k in range(count):
         for i in range(size):
