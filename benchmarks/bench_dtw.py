@@ -25,7 +25,7 @@ from volforecast.studies.selections import selection_table
 from volforecast.transfer import dtw_torch
 from volforecast.transfer.dtw import DTW, dtw_scalar
 from volforecast.transfer.selection import select
-from volforecast.transfer.subsequences import Distances, make_shards, measure_all, queries_at
+from volforecast.transfer.subsequences import Distances, make_shards, measure, queries_at
 
 LENGTH = 22
 WEEKLY, DAILY = range(450, 550, 5), range(450, 550)
@@ -39,7 +39,7 @@ def peers() -> dict[str, tuple[Call, int]]:
     rows = market().rows
     queries = queries_at(rows, market().targets[0], WEEKLY, LENGTH)
     query = queries.values[:LENGTH]
-    found = measure_all(make_shards(rows, market().sources, 1)[0], queries)[0]
+    found = measure(make_shards(rows, market().sources, 1)[0], queries)[0]
     blocks = np.stack([rows.X[start : start + LENGTH, : len(STD)] for start in found.start])
     series = np.concatenate([query[None], blocks])
     matrix = partial(
@@ -67,7 +67,7 @@ def ours(origins: Sequence[int], dtw: DTW, device: str = "cpu") -> tuple[Call, i
     rows = market().rows
     shard = make_shards(rows, market().sources, 1, LENGTH, dtw)[0]
     queries = queries_at(rows, market().targets[0], origins, LENGTH)
-    return partial(measure_all, shard, queries, device), sum(len(part.start) for part in measure_all(shard, queries))
+    return partial(measure, shard, queries, device), sum(len(part.start) for part in measure(shard, queries))
 
 
 def on_torch_cpu(origins: Sequence[int]) -> tuple[Call, int]:

@@ -25,8 +25,8 @@ from volforecast.transfer.training import assemble
 
 GOALS = "25, stretch 100"
 LIMIT = (
-    "Pooled sets read sums that are there already. Under MTL the selected rows are read from memory, 88 bytes each, and "
-    "that is much of the time: the stretch goal would leave 5 ns a row."
+    "Pooled sets read sums that are there already. Under MTL the selected rows are read from memory, 88 bytes each, "
+    "and that is much of the time: the stretch goal would leave 5 ns a row."
 )
 Fit = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 

@@ -31,7 +31,7 @@ from volforecast.models.xgb import XGB
 from volforecast.studies.model_names import ModelName, parse, pick
 from volforecast.studies.rolling import Estimation, Market, Schedule
 from volforecast.transfer.selection import Selection, select
-from volforecast.transfer.subsequences import SourceShard, make_shards, measure_all, queries_at
+from volforecast.transfer.subsequences import SourceShard, make_shards, measure, queries_at
 from volforecast.transfer.training import assemble, block_rows
 
 ORIGIN, LENGTH, DAYS = 545, 22, 5
@@ -48,7 +48,7 @@ def clock(call: Callable[[], Any]) -> tuple[float, Any]:
 
 def our_selection(data: Market, shard: SourceShard) -> Selection:
     queries = queries_at(data.rows, data.targets[0], [ORIGIN], LENGTH)
-    return select([measure_all(shard, queries)[0]])
+    return select([measure(shard, queries)[0]])
 
 
 def naive_selection(data: Market, found: Selection) -> None:

@@ -21,10 +21,10 @@ from volforecast.models import FNN, HAR, MODELS, XGB
 from volforecast.models.protocol import Model
 from volforecast.predictors import build_rows
 from volforecast.studies.model_names import pick
-from volforecast.studies.rolling import Market, Schedule, query_at
+from volforecast.studies.rolling import Market, Schedule
 from volforecast.studies.selections import selection_table
 from volforecast.transfer.selection import select
-from volforecast.transfer.subsequences import make_shards, measure
+from volforecast.transfer.subsequences import make_shards, measure, queries_at
 
 ORIGINS = (50, 60)  # two sample periods of one origin each
 ONCE = Schedule(horizon_days=5, refit_every=5)
@@ -47,8 +47,8 @@ class Run(NamedTuple):
 
 
 def selected(market: Market, origin: int) -> str:
-    query = query_at(market.rows, TARGET, origin, 22)
-    found = select([measure(shard, query) for shard in make_shards(market.rows, market.sources, 2)])
+    query = queries_at(market.rows, TARGET, [origin], 22)
+    found = select([measure(shard, query)[0] for shard in make_shards(market.rows, market.sources, 2)])
     table = selection_table(market.rows, TARGET, origin, [origin], [found])
     return f"{found.distance.tobytes()!r} {table.to_pydict()}"
 

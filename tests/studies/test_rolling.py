@@ -28,10 +28,9 @@ from volforecast.studies.rolling import (
     Market,
     Schedule,
     naive_forecasts,
-    query_at,
 )
 from volforecast.transfer.selection import select
-from volforecast.transfer.subsequences import make_shards, measure
+from volforecast.transfer.subsequences import make_shards, measure, queries_at
 from volforecast.transfer.training import block_rows, make_pool
 
 TARGET = "NEW00001"
@@ -51,8 +50,8 @@ def selector(market: Market, rate: int | None) -> Callable[[int], IntArray]:
     @functools.cache
     def at(origin: int) -> IntArray:
         assert rate is not None
-        query = query_at(market.rows, TARGET, origin, 22)
-        found = select([measure(shard, query) for shard in make_shards(market.rows, market.sources, 2)])
+        query = queries_at(market.rows, TARGET, [origin], 22)
+        found = select([measure(shard, query)[0] for shard in make_shards(market.rows, market.sources, 2)])
         return block_rows(found.start[found.selected[rate]], 22)
 
     return at

@@ -13,20 +13,19 @@ from volforecast.config import load_settings
 from volforecast.data.parquet import from_parquet, to_parquet
 from volforecast.errors import ConfigError
 from volforecast.studies.new_issues import NewIssues, NewIssuesConfig
-from volforecast.studies.rolling import query_at
 from volforecast.studies.selections import SELECTION_SCHEMA, selected_rows, selection_table
 from volforecast.transfer.dtw import DTW
 from volforecast.transfer.selection import INCLUSION_RATES, Selection, select
-from volforecast.transfer.subsequences import make_shards, measure, measure_all, queries_at
+from volforecast.transfer.subsequences import make_shards, measure, queries_at
 
 ORIGINS = [50, 55, 60]
 
 
 def selections(origins: list[int]) -> list[Selection]:
     rows = market().rows
-    queries = [query_at(rows, TARGET, origin, 22) for origin in origins]
+    queries = [queries_at(rows, TARGET, [origin], 22) for origin in origins]
     shards = make_shards(rows, market().sources, 3)
-    return [select([measure(shard, query) for shard in shards]) for query in queries]
+    return [select([measure(shard, query)[0] for shard in shards]) for query in queries]
 
 
 def test_one_row_for_each_origin_and_block() -> None:
@@ -67,7 +66,7 @@ def test_the_same_selections_are_the_same_bytes() -> None:
 def test_rows_of_overlapping_windows_are_chosen_once() -> None:
     rows, dtw = market().rows, DTW(windows="overlapping")
     shards = make_shards(rows, market().sources, 2, 22, dtw)
-    answers = [measure_all(shard, queries_at(rows, TARGET, ORIGINS, 22)) for shard in shards]
+    answers = [measure(shard, queries_at(rows, TARGET, ORIGINS, 22)) for shard in shards]
     found = [select([answer[i] for answer in answers]) for i in range(len(ORIGINS))]
     table = selection_table(rows, TARGET, 50, ORIGINS, found)
     for rate in INCLUSION_RATES:
@@ -79,7 +78,7 @@ def test_rows_of_overlapping_windows_are_chosen_once() -> None:
 
 
 def test_no_blocks_give_an_empty_table() -> None:
-    nothing = select([measure(shard, query_at(market().rows, TARGET, 50, 49)) for shard in []] or [empty()])
+    nothing = select([measure(shard, queries_at(market().rows, TARGET, [50], 49))[0] for shard in []] or [empty()])
     table = selection_table(market().rows, TARGET, 50, [50], [nothing])
     assert table.num_rows == 0
     assert table.schema == SELECTION_SCHEMA
@@ -124,5 +123,5 @@ def test_the_study_scans_as_its_settings_say() -> None:
         answers = [study.scan(shard, query) for shard in study.shards(market(), 2)]
         table = from_parquet(study.run(unit, market(), {}, answers).payload)
         shard = make_shards(market().rows, market().sources, 1, 22, dtw)[0]
-        expected = [select([found]) for found in measure_all(shard, queries_at(market().rows, TARGET, [50, 55], 22))]
+        expected = [select([found]) for found in measure(shard, queries_at(market().rows, TARGET, [50, 55], 22))]
         assert table.equals(selection_table(market().rows, TARGET, 50, [50, 55], expected))

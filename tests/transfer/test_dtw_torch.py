@@ -16,7 +16,7 @@ from volforecast.predictors import build_rows
 from volforecast.transfer import dtw_kernel, dtw_torch
 from volforecast.transfer.dtw import lay_out
 from volforecast.transfer.selection import INCLUSION_RATES, select
-from volforecast.transfer.subsequences import make_shards, measure_all, queries_at
+from volforecast.transfer.subsequences import make_shards, measure, queries_at
 
 HAS_GPU = torch.cuda.is_available()
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not HAS_GPU, reason="needs a GPU that torch sees"))]
@@ -82,7 +82,7 @@ def test_selections_on_real_data_are_the_kernels(device: str, monkeypatch: pytes
     shard = make_shards(rows, panel.with_role("source"), 1)[0]
     for target, origins in (("CRM", range(50, 61, 5)), ("DOW", (445,))):
         queries = queries_at(rows, target, origins, LENGTH)
-        for ours, theirs in zip(measure_all(shard, queries), measure_all(shard, queries, "cuda"), strict=True):
+        for ours, theirs in zip(measure(shard, queries), measure(shard, queries, "cuda"), strict=True):
             np.testing.assert_allclose(theirs.distance, ours.distance, rtol=1e-14)
             one, other = select([ours]), select([theirs])
             assert one.start.tolist() == other.start.tolist()

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from tests import naive
 from volforecast.data.panel import Panel
 from volforecast.predictors import PredictorRows, build_rows
-from volforecast.studies.rolling import query_at
 from volforecast.transfer.dtw import DTW, lay_out
 from volforecast.transfer.selection import INCLUSION_RATES, Selection, select
-from volforecast.transfer.subsequences import Distances, make_shards, measure, measure_all, queries_at
+from volforecast.transfer.subsequences import Distances, make_shards, measure, queries_at
 
 BLOCKS, OVERLAPPING = DTW(), DTW(windows="overlapping")
 SOURCES = 7
@@ -57,7 +56,7 @@ def parts(shards: int, origins: Sequence[int], length: int = 22, dtw: DTW = BLOC
     panel, rows = small()
     queries = queries_at(rows, TARGET, origins, length)
     cut = make_shards(rows, panel.with_role("source"), shards, length, dtw)
-    return [measure_all(shard, queries) for shard in cut]
+    return [measure(shard, queries) for shard in cut]
 
 
 def selection(shards: int, origin: int, length: int = 22, dtw: DTW = BLOCKS) -> Selection:
@@ -67,8 +66,8 @@ def selection(shards: int, origin: int, length: int = 22, dtw: DTW = BLOCKS) -> 
 def test_the_query_ends_with_the_forecast_row() -> None:
     panel, rows = small()
     table = naive.predictors(panel, TARGET)
-    query = query_at(rows, TARGET, 60, 22)
-    assert query.cut == naive.day_number(table.loc[60, "date"])
+    query = queries_at(rows, TARGET, [60], 22)
+    assert int(query.cuts[0]) == naive.day_number(table.loc[60, "date"])
     np.testing.assert_allclose(query.values, table.loc[39:60, naive.STD].to_numpy(), rtol=1e-12)
 
 
@@ -101,8 +100,8 @@ def test_real_panel_agrees_with_plain_loops() -> None:
     rows = build_rows(panel)
     sources = ("AAPL", "TRV")  # TRV begins in 2007: its calendar differs
     world = naive.World(panel, [*sources, "V"])
-    query = query_at(rows, "V", 150, 22)
-    found = select([measure(shard, query) for shard in make_shards(rows, sources, 2)])
+    query = queries_at(rows, "V", [150], 22)
+    found = select([measure(shard, query)[0] for shard in make_shards(rows, sources, 2)])
     slow = world.distances("V", 150)
     assert by_asset(rows, dataclasses.replace(found, selected={0: found.distance >= 0}), 0) == [b[:2] for b in slow]
     np.testing.assert_allclose(found.distance, [block.distance for block in slow], rtol=1e-12)
@@ -136,10 +135,10 @@ def test_origins_asked_together_are_each_as_by_itself(origins: list[int], dtw: D
 def test_one_query_is_measured_as_the_first_of_many() -> None:
     panel, rows = small()
     shard = make_shards(rows, panel.with_role("source"), 1)[0]
-    one = measure(shard, query_at(rows, TARGET, 60, 22))
-    assert same(select([one]), select([measure_all(shard, queries_at(rows, TARGET, [60, 65], 22))[0]]))
+    one = measure(shard, queries_at(rows, TARGET, [60], 22))[0]
+    assert same(select([one]), select([measure(shard, queries_at(rows, TARGET, [60, 65], 22))[0]]))
     with pytest.raises(ValueError, match="queries of 10 rows"):
-        measure(shard, query_at(rows, TARGET, 60, 10))
+        measure(shard, queries_at(rows, TARGET, [60], 10))[0]
 
 
 def test_float32_changes_few_selections_on_real_data() -> None:
@@ -152,7 +151,7 @@ def test_float32_changes_few_selections_on_real_data() -> None:
         found = []
         for precision in ("float64", "float32"):
             dtw = DTW(precision=precision)  # type: ignore[arg-type]
-            found.append(measure_all(make_shards(rows, panel.with_role("source"), 1, 22, dtw)[0], queries))
+            found.append(measure(make_shards(rows, panel.with_role("source"), 1, 22, dtw)[0], queries))
         for exact, rounded in zip(*found, strict=True):
             error = max(error, float((np.abs(rounded.distance - exact.distance) / exact.distance).max()))
             a, b = select([exact]), select([rounded])
@@ -191,7 +190,7 @@ def test_equal_sources_are_shared_out_evenly() -> None:
 
 def test_before_any_block_exists_nothing_is_selected() -> None:
     panel, rows = small()
-    query = dataclasses.replace(query_at(rows, TARGET, 50, 22), cut=0)
-    found = select([measure(shard, query) for shard in make_shards(rows, panel.with_role("source"), 2)])
+    query = dataclasses.replace(queries_at(rows, TARGET, [50], 22), cuts=np.array([0]))
+    found = select([measure(shard, query)[0] for shard in make_shards(rows, panel.with_role("source"), 2)])
     assert len(found.start) == len(found.distance) == 0
     assert all(len(found.selected[rate]) == 0 for rate in INCLUSION_RATES)

@@ -12,9 +12,8 @@ import pytest
 from tests import naive
 from volforecast.data.panel import Panel
 from volforecast.predictors import EXT, STD, PredictorRows, build_rows
-from volforecast.studies.rolling import query_at
 from volforecast.transfer.selection import select
-from volforecast.transfer.subsequences import make_shards, measure
+from volforecast.transfer.subsequences import make_shards, measure, queries_at
 from volforecast.transfer.training import TrainingSet, assemble, block_rows, make_pool, target_pairs
 
 APPROACHES = ["TO", "NP", "MTL-25", "MTL-50", "MTL-75"]
@@ -25,13 +24,13 @@ def training_set(
 ) -> TrainingSet:
     """What the study puts together at an origin."""
     pool, products = make_pool(rows, sources), None
-    query = query_at(rows, target, origin, 22)
+    query = queries_at(rows, target, [origin], 22)
     if approach == "TO":
         chosen = np.empty(0, dtype=np.int64)
     elif approach == "NP":
-        chosen, products = pool.known_at(query.cut), pool.products_at(query.cut, len(columns))
+        chosen, products = pool.known_at(int(query.cuts[0])), pool.products_at(int(query.cuts[0]), len(columns))
     else:
-        found = select([measure(shard, query) for shard in make_shards(rows, sources, 2)])
+        found = select([measure(shard, query)[0] for shard in make_shards(rows, sources, 2)])
         chosen = block_rows(found.start[found.selected[int(approach[-2:])]], 22)
     kind = approach[:3].rstrip("-")
     own = target_pairs(rows, target, origin)

@@ -50,7 +50,7 @@ from volforecast.transfer.subsequences import (
     Queries,
     SourceShard,
     make_shards,
-    measure_all,
+    measure,
     queries_at,
 )
 from volforecast.transfer.training import make_pool
@@ -206,7 +206,7 @@ class NewIssues(Struct, frozen=True):
 
     def scan(self, shard: SourceShard, query: Queries) -> list[Distances]:
         """Distances of one shard's windows, for each origin."""
-        return measure_all(shard, query, self.config.dtw.device)
+        return measure(shard, query, self.config.dtw.device)
 
     def run(self, unit: Unit, data: Market, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
         """Compute one unit."""

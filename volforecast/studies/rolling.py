@@ -13,7 +13,6 @@ from volforecast.models.protocol import Model
 from volforecast.predictors import PREDICTOR_SETS, PredictorRows
 from volforecast.seeds import seed_of
 from volforecast.studies.model_names import NAIVE, ModelName
-from volforecast.transfer.subsequences import Query
 from volforecast.transfer.training import SourcePool, TrainingSet, assemble, target_pairs
 
 FloatArray = NDArray[np.float64]
@@ -64,13 +63,6 @@ class Market:
     targets: tuple[str, ...]
     sources: tuple[str, ...]
     fingerprint: str
-
-
-def query_at(rows: PredictorRows, target: str, origin: int, length: int) -> Query:
-    """What the sources are compared with at an origin: the target's last ``length`` rows, the forecast row included."""
-    first = rows.first_row(target)
-    last = first + origin
-    return Query(origin, int(rows.date[last - 1]), rows.X[last - length : last, : len(PREDICTOR_SETS["STD"])].copy())
 
 
 def naive_forecasts(market: Market, target: str, period: int, schedule: Schedule) -> pa.Table:

@@ -22,21 +22,6 @@ PAPER = DTW()
 
 
 @dataclass(frozen=True)
-class Query:
-    """What similarity is measured against at one forecast origin.
-
-    Attributes:
-        origin: The target's trading day o; everything here is known at its close.
-        cut: Calendar date of day o, in days since 1970-01-01.
-        values: The target's last m predictor rows x(o-m+1) ... x(o), shape (m, 3), per cent squared.
-    """
-
-    origin: int
-    cut: int
-    values: FloatArray
-
-
-@dataclass(frozen=True)
 class Queries:
     """What similarity is measured against at several origins of one target: its rows once, and where each query ends.
 
@@ -138,14 +123,7 @@ def make_shards(
     return shards
 
 
-def measure(shard: SourceShard, query: Query) -> Distances:
-    """Distances between one query and every window of the shard's sources, at the query's origin."""
-    length = len(query.values)
-    at = (np.array([query.origin]), np.array([query.cut]))
-    return measure_all(shard, Queries(query.origin - length + 1, query.values, *at, length))[0]
-
-
-def measure_all(shard: SourceShard, queries: Queries, device: str = "cpu") -> list[Distances]:
+def measure(shard: SourceShard, queries: Queries, device: str = "cpu") -> list[Distances]:
     """Distances between the query of each origin and every window of the shard's sources that is known there.
 
     What several origins share is computed once; the outcome is the same to the last bit as for each origin by itself.
