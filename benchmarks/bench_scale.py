@@ -18,7 +18,8 @@ from cluster.usage import Usage
 from volforecast.data.panel import Panel
 from volforecast.data.simulate import simulate_panel
 from volforecast.data.simulate_settings import SimulatorSettings
-from volforecast.studies.new_issues import NewIssues, NewIssuesConfig
+from volforecast.studies.new_issues import NewIssues
+from volforecast.studies.new_issues_config import NewIssuesConfig
 
 MODELS = ("HAR", "NP XGB-STD", "MTL-50 XGB-EXT")
 PATHS = ("selection", "HAR", "XGB", "confidence")

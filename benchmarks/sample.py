@@ -5,7 +5,8 @@ from functools import cache
 from volforecast.data.panel import Panel
 from volforecast.data.simulate import simulate_panel
 from volforecast.data.simulate_settings import SimulatorSettings
-from volforecast.studies.new_issues import NewIssues, NewIssuesConfig
+from volforecast.studies.new_issues import NewIssues
+from volforecast.studies.new_issues_config import NewIssuesConfig
 from volforecast.studies.rolling import Market
 
 SOURCES, DAYS = 66, 3200

@@ -8,7 +8,7 @@ import pytest
 from volforecast.config import load_settings
 from volforecast.data.simulate_settings import SimulatorSettings
 from volforecast.errors import ConfigError
-from volforecast.studies.new_issues import NewIssuesConfig
+from volforecast.studies.new_issues_config import NewIssuesConfig
 
 
 def load(folder: Path, text: str, **options: Any) -> NewIssuesConfig:

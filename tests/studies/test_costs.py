@@ -22,7 +22,8 @@ from volforecast.studies.costs import (
     selection_cost,
 )
 from volforecast.studies.model_names import parse, pick
-from volforecast.studies.new_issues import NewIssues, NewIssuesConfig
+from volforecast.studies.new_issues import NewIssues
+from volforecast.studies.new_issues_config import NewIssuesConfig
 from volforecast.studies.rolling import Market
 
 CLASSES = {"HAR": HAR(), "FNN": FNN(), "XGB": XGB()}

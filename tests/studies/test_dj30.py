@@ -9,7 +9,8 @@ from cluster.study import Plan, Study, Unit
 from volforecast.data.panel import read_panel
 from volforecast.data.parquet import from_parquet
 from volforecast.evaluation.comparison import relative_to_naive
-from volforecast.studies.new_issues import NewIssues, NewIssuesConfig
+from volforecast.studies.new_issues import NewIssues
+from volforecast.studies.new_issues_config import NewIssuesConfig
 
 PANEL = Path(__file__).parents[3] / "shared" / "data" / "dj30"
 

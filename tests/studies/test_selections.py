@@ -12,7 +12,8 @@ from tests.studies.test_rolling import TARGET, market, selector, world
 from volforecast.config import load_settings
 from volforecast.data.parquet import from_parquet, to_parquet
 from volforecast.errors import ConfigError
-from volforecast.studies.new_issues import NewIssues, NewIssuesConfig
+from volforecast.studies.new_issues import NewIssues
+from volforecast.studies.new_issues_config import NewIssuesConfig
 from volforecast.studies.selections import SELECTION_SCHEMA, selected_rows, selection_table
 from volforecast.transfer.dtw import DTW
 from volforecast.transfer.selection import INCLUSION_RATES, Selection, select
