@@ -1,8 +1,8 @@
 """The study of Teller, Pigorsch & Pigorsch (2026): new issues and spin-offs from day 50 on (their section 6.1).
 
 Units of work: the selection of source subsequences for a target and period (a scan over the source stores), the
-forecasts of one model for a target and period, and the confidence sets of a target and period. On a GPU, one unit more for
-each network model trains those of all targets and periods.
+forecasts of one model for a target and period, and the confidence sets of a target and period. On a GPU, one unit more
+for each network model trains those of all targets and periods.
 """
 
 import platform
