@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from cluster.errors import EngineError
@@ -135,6 +136,8 @@ def _study(arguments: argparse.Namespace) -> int:
     from cluster.driver import run_study
     from volforecast.report.terminal import print_outcome, write_profile
 
+    if arguments.profile and not Path(arguments.profile).absolute().parent.is_dir():
+        raise ConfigError(f"--profile: there is no folder for {arguments.profile}; make it first")
     study, data = _loaded(arguments)
     summary = run_study(
         study, data, arguments.out, address=arguments.address, workers=arguments.workers, quiet=arguments.quiet

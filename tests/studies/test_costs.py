@@ -132,3 +132,12 @@ def test_the_command_says_what_a_study_would_take(panel: Path, capsys: pytest.Ca
 def test_plan_refuses_what_study_refuses(panel: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--panel", str(panel), "--periods", "20"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_profile_that_cannot_be_written_is_refused_before_the_run(
+    panel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["study", "new-issues", "--panel", str(panel), "--out", str(tmp_path / "out")]
+    assert main([*words, "--profile", str(tmp_path / "nowhere" / "profile.csv")]) == 2
+    assert "--profile: there is no folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
