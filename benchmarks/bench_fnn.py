@@ -18,7 +18,7 @@ from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
 from volforecast.models import fnn_kernel as kernel
-from volforecast.models.fnn import flat, initial_layers
+from volforecast.models.fnn_start import flat, initial_layers
 from volforecast.models.fnn_vectors import HIDDEN
 from volforecast.models.protocol import FloatArray
 

@@ -21,7 +21,7 @@ from rounds import arguments, interleaved, publish, scaled, seconds
 from threadpoolctl import threadpool_limits
 
 from volforecast.models import fnn_batched as batched
-from volforecast.models.fnn import Job
+from volforecast.models.fnn_start import Job
 
 PATIENCE = 100
 SHORT, LONG = 2, 6  # epochs of the two trainings; the first also captures what is replayed

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from volforecast.models.fnn import Job
+from volforecast.models.fnn_start import Job
 from volforecast.models.protocol import FloatArray
 
 RATE = 1e-3

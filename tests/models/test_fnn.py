@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from tests.models import naive_fnn as naive
 from volforecast.errors import ConfigError, FitError
 from volforecast.models import fnn_kernel as kernel
-from volforecast.models.fnn import CONSTANT, FNN, Layers, flat, initial_layers, moments_of
+from volforecast.models.fnn import FNN, moments_of
+from volforecast.models.fnn_start import CONSTANT, Layers, flat, initial_layers
 from volforecast.models.protocol import Approach, FloatArray, TrainingSet
 
 RATE = 1e-3

@@ -16,8 +16,9 @@ from volforecast.data.panel import read_panel
 from volforecast.errors import ConfigError, FitError
 from volforecast.models import fnn_batched as batched
 from volforecast.models import fnn_kernel as kernel
-from volforecast.models.fnn import FNN, Job, flat, initial_layers, moments_of
+from volforecast.models.fnn import FNN, moments_of
 from volforecast.models.fnn_batched import Group, IntArray, Orders, Settings, Table
+from volforecast.models.fnn_start import Job, flat, initial_layers
 from volforecast.models.fnn_step import KEY_BITS, Stepper, parameters_of, random_orders
 from volforecast.models.protocol import TrainingSet
 from volforecast.predictors import build_rows
@@ -326,7 +327,8 @@ def test_single_networks_train_on_the_gpu_when_asked_to() -> None:
 ON_CPU = """
 import sys
 import numpy as np
-from volforecast.models.fnn import FNN, Job
+from volforecast.models.fnn import FNN
+from volforecast.models.fnn_start import Job
 X = np.random.default_rng(3).standard_normal((70, 3))
 job = Job(np.arange(60), np.arange(60, 70), 1)
 model = FNN(max_epochs=3)

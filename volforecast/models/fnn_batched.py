@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from volforecast.errors import ConfigError, FitError
-from volforecast.models.fnn import (
+from volforecast.models.fnn_start import (
     BAD_FORECAST_ROWS,
     BAD_MOMENTS,
     BAD_SCORES,

@@ -12,7 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from volforecast.errors import FitError
-from volforecast.models.fnn import FNN, Job
+from volforecast.models.fnn import FNN
+from volforecast.models.fnn_start import Job
 from volforecast.studies.rolling import Estimation, Fit, FloatArray, IntArray
 from volforecast.transfer.training import in_order
 
