@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint types bench bench-study clean
+.PHONY: demo test lint types bench bench-study bench-scale clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,10 @@ bench: $(VENV)/bench-installed
 # one whole forecast origin, selection and thirty models, both ways
 bench-study: $(VENV)/bench-installed
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python benchmarks/bench_origin.py
+
+# how the cost of whole runs grows in sources, targets, origins and workers
+bench-scale: $(VENV)/installed
+	$(BIN)/python benchmarks/bench_scale.py
 
 $(VENV)/bench-installed: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -47,6 +47,8 @@ def interleaved(calls: Mapping[str, Call], rounds: int) -> dict[str, float]:
 
 def scaled(value: float) -> str:
     """Seconds in the unit people read them in."""
+    if value >= 1000:
+        return f"{value:,.0f} s"
     for size, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
         if value >= size:
             return f"{value / size:.3g} {unit}"
