@@ -24,7 +24,8 @@ class Coordinator:
     Args:
         units: All units of the plan; a unit comes after those it needs.
         committed: Keys that are done already.
-        attempts: How often a unit may be lost (its worker died), or its part damaged, before it counts as failed.
+        attempts: How often a unit may be lost (its worker died) between two commits, or its part damaged, before it
+            counts as failed.
         bundle: Units leave together until their estimated cost reaches this many core-seconds.
 
     Raises:
@@ -84,6 +85,7 @@ class Coordinator:
         self._running.discard(key)
         self._waiting.pop(key, None)
         self.failed.pop(key, None)
+        self._lost.pop(key, None)  # it can be computed after all: if its part is damaged, it has all its attempts again
         for dependent in self._dependents.get(key, ()):
             waits = self._waiting.get(dependent)
             if waits is not None:

@@ -8,10 +8,16 @@ from pathlib import Path
 
 import boto3
 import pytest
+from hypothesis import settings
 from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).parent.parent
 _numbers = itertools.count()
+
+# the same examples in every run, so that a red run says something about the change under test; new ones in chaos
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("chaos", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")

@@ -121,7 +121,7 @@ def test_a_panel_with_variances_only() -> None:
     assert np.isnan(rows.X[:, 3:]).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_no_predictor_knows_a_later_value(data: st.DataObject) -> None:
     """Changing a value of day t + 1 or later, of the asset or of the market, changes no row up to t."""

@@ -150,7 +150,7 @@ def test_real_minutes_equal_the_naive_twin(bitcoin: pd.DataFrame) -> None:
     assert_like_naive(bitcoin, daily, "24/7", daily["date"].iloc[[0, 8, 200, 400]])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_random_bars_with_missing_minutes_equal_the_naive_twin(data: st.DataObject) -> None:
     minutes = data.draw(st.sampled_from([1, 5]))
@@ -232,7 +232,7 @@ def test_published_bitcoin_panel_is_met(four_years: pd.DataFrame) -> None:
     assert ratio.between(0.98, 1.02).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 3), st.integers(0, 2**32))
 def test_bars_after_a_day_change_nothing_of_it(day: int, seed: int) -> None:
     days = ["2025-07-01", "2025-07-02", "2025-07-03", "2025-07-07"]

@@ -108,7 +108,7 @@ def changes(draw: st.DrawFn, after: int) -> Change:
     return Change(table, row, column, value)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_what_happens_later_changes_nothing(data: st.DataObject) -> None:
     origin = data.draw(st.sampled_from(ORIGINS), label="origin")

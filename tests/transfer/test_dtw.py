@@ -74,7 +74,7 @@ def test_the_vectorised_kernel_equals_the_written_out_recursion_bit_by_bit(windo
     assert fast.tobytes() == slow([rows], layout, question).tobytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     m=st.integers(1, 12),
     width=st.integers(1, 4),

@@ -27,7 +27,7 @@ def rounded_root(squares: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.sqrt(squares.numpy()))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     m=st.integers(1, 9),
     days=st.lists(st.integers(0, 60), min_size=1, max_size=4),

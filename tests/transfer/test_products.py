@@ -50,7 +50,7 @@ def test_real_rows_keep_twelve_digits(width: int) -> None:
     assert not pool.products_at(int(pool.dates[0]) - 1, width).any()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(0, 60))
 def test_later_rows_change_no_bit_of_earlier_sums(seed: int, before: int, after: int) -> None:
     X, y = sample(before + after, 5, seed, holes=0.05)
@@ -62,7 +62,7 @@ def test_later_rows_change_no_bit_of_earlier_sums(seed: int, before: int, after:
     assert running_sums(X, y, np.arange(before + after), later, 5)[: len(ends)].tobytes() == early.tobytes()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 40))
 def test_disjoint_sets_add_up(seed: int, cut: int) -> None:
     X, y = sample(40, 4, seed, holes=0.05)

@@ -35,7 +35,7 @@ def small() -> tuple[Panel, PredictorRows]:
     return panel, build_rows(panel)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(known=st.integers(0, 200), length=st.integers(1, 30))
 def test_blocks_are_cut_from_the_end(known: int, length: int) -> None:
     pairs = [("A", row) for row in range(known)]
@@ -112,7 +112,7 @@ def same(a: Selection, b: Selection) -> bool:
     return all(x.tobytes() == y.tobytes() and x.dtype == y.dtype for x, y in arrays)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     shards=st.integers(1, SOURCES + 2),
     origin=st.integers(43, 139),
@@ -124,7 +124,7 @@ def test_number_and_order_of_shards_do_not_matter(shards: int, origin: int, dtw:
     assert same(select(data.draw(st.permutations(answers))), selection(1, origin, dtw=dtw))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(origins=st.lists(st.integers(43, 139), min_size=1, max_size=6), dtw=st.sampled_from([BLOCKS, OVERLAPPING]))
 def test_origins_asked_together_are_each_as_by_itself(origins: list[int], dtw: DTW) -> None:
     answers = parts(2, origins, dtw=dtw)
