@@ -25,7 +25,7 @@ class Coordinator:
         units: All units of the plan; a unit comes after those it needs.
         committed: Keys that are done already.
         attempts: How often a unit may be lost (its worker died) between two commits, or its part damaged, before it
-            counts as failed.
+            counts as failed. It may be displaced (its machine died, as spot machines do) ten times as often.
         bundle: Units leave together until their estimated cost reaches this many core-seconds.
 
     Raises:
@@ -44,6 +44,7 @@ class Coordinator:
         self.pending = {key for key in self.units if key not in done}
         self.failed: dict[str, str] = {}
         self._lost: dict[str, int] = {}
+        self._displaced: dict[str, int] = {}
         self._damaged: dict[str, int] = {}
         self._running: set[str] = set()
         self._dependents: dict[str, list[str]] = {}
@@ -65,7 +66,7 @@ class Coordinator:
         cost = 0.0
         while (unit := self._next()) is not None:
             # one that was lost before may take its worker down again, and must not take its siblings' attempts with it
-            alone = unit.sharded or unit.gpus > 0 or unit.key in self._lost
+            alone = unit.sharded or unit.gpus > 0 or unit.key in self._lost or unit.key in self._displaced
             if bundle and (alone or cost + unit.cost > self.bundle):
                 break
             heapq.heappop(self._ready)
@@ -85,6 +86,7 @@ class Coordinator:
         self._running.discard(key)
         self._waiting.pop(key, None)
         self.failed.pop(key, None)
+        self._displaced.pop(key, None)
         self._lost.pop(key, None)  # it can be computed after all: if its part is damaged, it has all its attempts again
         for dependent in self._dependents.get(key, ()):
             waits = self._waiting.get(dependent)
@@ -99,12 +101,16 @@ class Coordinator:
         if key in self.pending:
             self._fail(key, reason)
 
-    def lost(self, key: str, reason: str) -> bool:
-        """A running unit's worker was lost. True if it is tried again, False if it has had all its attempts."""
+    def lost(self, key: str, reason: str, *, displaced: bool = False) -> bool:
+        """A running unit's worker was lost, or ``displaced`` with its machine, for which the unit is hardly to blame.
+
+        True if it is tried again, False if it has had all its attempts.
+        """
         if key not in self._running:
             return False  # heard twice, or overtaken by its commit
-        self._lost[key] = self._lost.get(key, 0) + 1
-        if self._lost[key] >= self.attempts:
+        losses, limit = (self._displaced, 10 * self.attempts) if displaced else (self._lost, self.attempts)
+        losses[key] = losses.get(key, 0) + 1
+        if losses[key] >= limit:
             self._fail(key, reason)
             return False
         self.returned(key)

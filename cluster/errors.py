@@ -3,7 +3,9 @@
 EngineError
 ├── PlanMismatchError    a results folder holds another run: different settings, data or code
 ├── StoreError           the results store cannot be reached, or what it holds cannot be understood
+│   └── StoreLostError   it has stopped answering, or has no room: nothing is wrong with the request
 ├── ClusterError         Ray cannot do what was asked: no such address, no GPU, too little memory
+│   └── ClusterLostError the cluster has gone in the middle of a run: nothing is wrong with the request
 ├── CorruptPartError     a stored part does not have the bytes that were committed
 └── NondeterminismError  two attempts at one unit gave different bytes: a defect, never to be ignored
 """
@@ -21,8 +23,16 @@ class StoreError(EngineError):
     """The results store cannot be reached or read; the message names the address."""
 
 
+class StoreLostError(StoreError):
+    """The results store does not answer, or has no room left; the same command goes on when it has."""
+
+
 class ClusterError(EngineError):
     """Ray cannot do what was asked of it."""
+
+
+class ClusterLostError(ClusterError):
+    """The cluster has gone in the middle of a run; the same command goes on where that ended."""
 
 
 class CorruptPartError(EngineError):

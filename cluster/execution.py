@@ -1,24 +1,40 @@
-"""Drives a plan over Ray: bounded submission, results as they come, lost workers, interruption."""
+"""Drives a plan over Ray: bounded submission, results as they come, lost workers and machines, stragglers."""
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    OutOfDiskError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    RuntimeEnvSetupError,
+)
 
 from cluster import session
 from cluster.coordinator import Coordinator
-from cluster.errors import ClusterError, EngineError
+from cluster.errors import ClusterError, ClusterLostError, EngineError
 from cluster.store import Failure, ResultStore
+from cluster.stores import SourceStores
 from cluster.study import Study, Unit
 from cluster.usage import Usage
-from cluster.worker import Outcome, SourceStore, one_line, run_bundle
+from cluster.watch import Watch
+from cluster.worker import Outcome, one_line, run_bundle
 
 GIB = 1 << 30
 QUEUED = 2  # bundles in flight for each CPU: one runs, one waits where it will run
+PATIENCE = 60.0  # seconds that a bundle may take beyond what its cost lets expect
+TIMES_SLOWER = 4.0  # and how much slower than the others it may be
+# the machine has gone, or what the unit was to read has gone with one: nothing speaks against the unit itself
+DISPLACED = (NodeDiedError, LocalRayletDiedError, ObjectLostError)
 Report = Callable[[Coordinator, int], None]
 
 
@@ -36,7 +52,9 @@ def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinato
         What it took.
 
     Raises:
-        ClusterError: A unit asks for a GPU or for memory that no machine has (it would wait for ever), or Ray failed.
+        ClusterError: A unit asks for a GPU or for memory that no machine has (it would wait for ever), or the workers'
+            surroundings cannot be made.
+        ClusterLostError: Ray failed, its head has gone, or all its CPUs have; what is committed stays.
         StoreError: The results folder cannot be reached; what is committed stays.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is committed stays.
     """
@@ -45,8 +63,10 @@ def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinato
     run = _Run(study, data, store, coordinator, report)
     try:
         run.to_the_end()
+    except RuntimeEnvSetupError as error:
+        raise ClusterError(f"workers cannot be set up ({one_line(error)}); see the cluster's logs") from error
     except RayError as error:
-        raise ClusterError(f"Ray failed ({one_line(error)}); what is committed stays, run it again") from error
+        raise ClusterLostError(f"Ray failed ({one_line(error)}); what is committed stays, run it again") from error
     run.usage.wall = time.monotonic() - began
     return run.usage
 
@@ -69,6 +89,28 @@ def _check_resources(units: Sequence[Unit]) -> None:
         )
 
 
+@dataclass(eq=False)
+class _Flight:
+    """A bundle on its way.
+
+    Attributes:
+        answers: What the source stores say, for a sharded unit.
+        generation: That of the stores that were asked; None where none were.
+        left: When it was submitted, on the clock that only goes forward.
+        copied: Whether a second copy of it is on its way because it is so late.
+    """
+
+    units: tuple[Unit, ...]
+    answers: list[Any] = field(default_factory=list)
+    generation: int | None = None
+    left: float = field(default_factory=time.monotonic)
+    copied: bool = False
+
+    @property
+    def cost(self) -> float:
+        return sum(unit.cost for unit in self.units)
+
+
 class _Run:
     """One call of :func:`execute`."""
 
@@ -80,25 +122,28 @@ class _Run:
         self.report = report
         self.study_ref, self.data_ref = ray.put(study), ray.put(data)
         self.stores = SourceStores(study, self.study_ref, data)
-        self.in_flight: dict[Any, tuple[Unit, ...]] = {}
-        self.asked: dict[Any, int] = {}  # the generation of source stores that a bundle in flight has asked
+        self.in_flight: dict[Any, _Flight] = {}
         self.blamed: set[str] = set()
         self.usage = Usage(cpus=session.cpus())
+        self.watch = Watch(session.head(), session.cpus_alive)
+        self.settled_seconds = self.settled_cost = 0.0
 
     def to_the_end(self) -> None:
         try:
-            while True:
-                room = QUEUED * session.cpus() - len(self.in_flight)
+            while not self.coordinator.finished:
+                cpus = self.watch.look()
+                # one that has no CPU yet shows its need of them by what waits: that is what clusters grow by
+                room = QUEUED * max(1, cpus) - len(self.in_flight)
                 while room > 0 and (units := self.coordinator.take()):
                     room -= self._submit(units)
+                if room > 0:
+                    self._help_stragglers(cpus)
                 self.report(self.coordinator, len(self.in_flight))
-                if not self.in_flight:
-                    if self.coordinator.finished:
-                        return
-                    continue
-                self._settle_finished()
+                if self.in_flight:
+                    self._settle_finished()
                 if not self.coordinator.scans_left:
                     self.stores.end(self.usage)
+            self.report(self.coordinator, 0)
         finally:
             # tasks in flight are not cancelled: Ray 2.60 aborts this process if one ends at the moment it is. They end
             # with the session; in a Ray that outlives the run they commit what they have begun, for the next to find
@@ -108,22 +153,45 @@ class _Run:
     def _submit(self, units: tuple[Unit, ...]) -> int:
         """Send a bundle on its way; returns how many have left."""
         first = units[0]
-        answers: list[Any] = []
-        if first.sharded:
-            try:
-                query = self.study.query(self.data, first)
-            except Exception as error:
-                self._reject(first, one_line(error), traceback.format_exc(limit=-12))
-                return 0
-            answers = self.stores.scan(query, first.gpus)
-        asks: dict[str, Any] = {"memory": max(unit.memory for unit in units)}
+        if not first.sharded:
+            self._send(_Flight(units))
+            return 1
+        try:
+            query = self.study.query(self.data, first)
+        except Exception as error:
+            self._reject(first, one_line(error), traceback.format_exc(limit=-12))
+            return 0
+        self._send(_Flight(units, self.stores.scan(query, first.gpus), self.stores.generation))
+        return 1
+
+    def _send(self, flight: _Flight) -> None:
+        first = flight.units[0]
+        asks: dict[str, Any] = {"memory": max(unit.memory for unit in flight.units)}
         if first.gpus and not first.sharded:
             asks["num_gpus"] = first.gpus
-        ref = run_bundle.options(**asks).remote(self.study_ref, self.store.url, list(units), self.data_ref, *answers)
-        self.in_flight[ref] = units
-        if first.sharded:
-            self.asked[ref] = self.stores.generation
-        return 1
+        words = (self.study_ref, self.store.url, list(flight.units), self.data_ref, *flight.answers)
+        self.in_flight[run_bundle.options(**asks).remote(*words)] = flight
+
+    def _help_stragglers(self, cpus: int) -> None:
+        """Where CPUs idle, send what is far too late a second time: its machine may be cut off and not yet known dead.
+
+        Harmless, because whichever copy comes first commits and the other finds the same bytes there.
+        """
+        late = list(self._late())
+        idle = cpus - (len(self.in_flight) - len(late))
+        for flight in late[: max(0, idle)]:
+            if flight.generation == self.stores.generation and not _answered(flight.answers):
+                self.stores.start_again()  # what waits for their answers comes back and asks the new ones
+                return
+            flight.copied = True
+            self._send(_Flight(flight.units, flight.answers, flight.generation, copied=True))
+
+    def _late(self) -> Iterator[_Flight]:
+        pace = self.settled_seconds / self.settled_cost if self.settled_cost else 1.0
+        now = time.monotonic()
+        for flight in self.in_flight.values():
+            if not flight.copied and now - flight.left > PATIENCE + TIMES_SLOWER * pace * flight.cost:
+                yield flight
 
     def _settle_finished(self) -> None:
         ray.wait(list(self.in_flight), timeout=1.0)
@@ -137,17 +205,21 @@ class _Run:
                 if isinstance(error.cause, EngineError):
                     raise error.cause from error
                 self._lost(ref, error.cause)
+            except (RuntimeEnvSetupError, OutOfDiskError):
+                raise  # nothing that follows would fare better
             except RayError as error:
                 self._lost(ref, error)
             else:
+                flight = self.in_flight.pop(ref)
+                self.settled_seconds += time.monotonic() - flight.left
+                self.settled_cost += flight.cost
                 for outcome in outcomes:
                     self._note(self.coordinator.units[outcome.key], outcome)
-            del self.in_flight[ref]
-            self.asked.pop(ref, None)
 
     def _note(self, unit: Unit, outcome: Outcome) -> None:
         if outcome.status == "committed":
-            self.usage.add(unit, outcome.seconds, outcome.peak)
+            if unit.key in self.coordinator.pending:
+                self.usage.add(unit, outcome.seconds, outcome.peak)
             self.coordinator.committed(unit.key)
         elif outcome.status == "rejected":
             self._reject(unit, outcome.reason, outcome.detail)
@@ -161,91 +233,43 @@ class _Run:
 
     def _lost(self, ref: Any, cause: BaseException) -> None:
         """A worker died: some of its units may be committed, the others get another attempt."""
-        units, asked = self.in_flight[ref], self.asked.get(ref)
-        if asked is not None and isinstance(cause, RayActorError) and not self._guilty(units[0], asked):
-            self.coordinator.returned(units[0].key)
-            return
-        for unit in units:
+        displaced = isinstance(cause, DISPLACED)
+        if self.in_flight[ref].generation is not None and isinstance(cause, RayActorError):
+            guilty, displaced = self._source_store_died(self.in_flight[ref])
+            if not guilty:
+                self.coordinator.returned(self.in_flight.pop(ref).units[0].key)
+                return
+        flight = self.in_flight.pop(ref)
+        elsewhere = {unit.key for other in self.in_flight.values() for unit in other.units}
+        for other in self.in_flight.values():
+            other.copied &= other.units != flight.units  # if that one is late too, it may be copied once more
+        for unit in flight.units:
             if self.store.is_committed(unit.key):
                 self.coordinator.committed(unit.key)
-                continue
-            reason = one_line(cause)
-            self._record(unit, reason)
-            self.coordinator.lost(unit.key, reason)
+            elif unit.key not in elsewhere:
+                reason = one_line(cause)
+                self._record(unit, reason)
+                self.coordinator.lost(unit.key, reason, displaced=displaced)
 
-    def _guilty(self, unit: Unit, asked: int) -> bool:
-        """Whether a source store died of this unit's question, and not of one before it in its queue.
+    def _source_store_died(self, flight: _Flight) -> tuple[bool, bool]:
+        """Whether a source store died of this flight's question, and not of one before it; whether its machine did.
 
         Stores answer in the order in which they are asked, so the oldest question without an answer is to blame.
         """
-        if asked == self.stores.generation:
-            oldest = next(ref for ref, generation in self.asked.items() if generation == asked)
-            self.blamed.add(self.in_flight[oldest][0].key)
+        machine_died = False
+        if flight.generation == self.stores.generation:
+            machine_died = self.stores.machine_died()
+            asked = [other for other in self.in_flight.values() if other.generation == flight.generation]
+            self.blamed.add(asked[0].units[0].key)
             self.stores.start_again()
-        guilty = unit.key in self.blamed
-        self.blamed.discard(unit.key)
-        return guilty
+        key = flight.units[0].key
+        guilty = key in self.blamed
+        self.blamed.discard(key)
+        return guilty, machine_died
 
     def _record(self, unit: Unit, reason: str, detail: str = "") -> None:
-        self.store.record_failure(Failure(unit.key, unit.kind, unit.name, reason, detail))
+        self.store.record_failure(Failure(unit.key, unit.kind, unit.name, reason, detail, unit.coordinates))
 
 
-class SourceStores:
-    """The source stores of a run: one for each CPU of the cluster (or for each GPU's worth), started when first asked.
-
-    They ask for no CPU of their own, or a cluster full of stores would have none left for the tasks. Scans stand at the
-    beginning of the chains of work, so most of the time either the stores are busy or the tasks.
-
-    Attributes:
-        generation: How often the stores were started again.
-    """
-
-    def __init__(self, study: Study, study_ref: Any, data: Any) -> None:
-        self.study = study
-        self.study_ref = study_ref
-        self.data = data
-        self.generation = 0
-        self.gpus = 0.0
-        self.shards: list[Any] = []
-        self.actors: list[Any] = []
-
-    def scan(self, query: Any, gpus: float = 0.0) -> list[Any]:
-        """Put a question to every store; references to the answers, in the order of the shards.
-
-        The first question settles how many GPUs (a fraction allowed) each store asks for.
-        """
-        if not self.actors:
-            self.gpus = gpus
-            # half of the GPUs at most: others ask for them too
-            count = max(1, int(session.gpus() / gpus / 2)) if gpus else session.cpus()
-            self.shards = [ray.put(shard) for shard in self.study.shards(self.data, count)]
-            self.actors = [self._start(shard) for shard in self.shards]
-        query_ref = ray.put(query)
-        return [actor.scan.remote(query_ref) for actor in self.actors]
-
-    def start_again(self) -> None:
-        """Make all stores anew after one has died: the others may hold the question in their queues that it died of."""
-        for actor in self.actors:
-            ray.kill(actor)
-        self.actors = [self._start(shard) for shard in self.shards]
-        self.generation += 1
-
-    def end(self, usage: Usage | None = None) -> None:
-        """Free the stores' memory; their answers are in the units' parts by now."""
-        if usage is not None and self.actors:
-            # a store that has died has nothing to tell, and nobody waits for it
-            told, _ = ray.wait(
-                [actor.used.remote() for actor in self.actors], num_returns=len(self.actors), timeout=5.0
-            )
-            for ref in told:
-                with suppress(RayError):
-                    seconds, peak = ray.get(ref)
-                    usage.scans += seconds
-                    usage.store_peak = max(usage.store_peak, peak)
-        for actor in self.actors:
-            ray.kill(actor)
-        self.actors, self.shards = [], []
-
-    def _start(self, shard: Any) -> Any:
-        spread = SourceStore.options(scheduling_strategy="SPREAD", num_gpus=self.gpus)  # type: ignore[attr-defined]
-        return spread.remote(self.study_ref, shard)
+def _answered(answers: list[Any]) -> bool:
+    return len(ray.wait(answers, num_returns=len(answers), timeout=0)[0]) == len(answers)

@@ -4,20 +4,23 @@
 (a hard link on disk, ``If-None-Match: *`` on S3): of any number of concurrent creators exactly one wins.
 """
 
-import os
-from datetime import UTC, datetime, timedelta
+import itertools
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
-from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
+from obstore.store import LocalStore, MemoryStore, ObjectStore
 
-if TYPE_CHECKING:
-    from obstore.store import S3Credential
-
+from cluster import s3
 from cluster.errors import StoreError
+
+MISSING = (NotFoundError, FileNotFoundError)
+WRITER = "writer"  # metadata of an object on S3: who created it
+Result = TypeVar("Result")
 
 
 class Objects:
@@ -32,78 +35,134 @@ class Objects:
         self.url = url.rstrip("/") if "://" in url else str(Path(url).absolute())
         if not create and "://" not in self.url and not Path(self.url).is_dir():
             raise StoreError(f"{self.url}: there is no such folder; check the path")
+        self._on_s3 = self.url.startswith("s3://")
+        self._bucket_seen = False
         self._store = _backend(self.url)
 
     def create(self, path: str, payload: bytes) -> bool:
-        """Write an object that must not exist yet; False if it does."""
+        """Write an object that must not exist yet; False if it does.
+
+        True to exactly one of any number of creators, also where S3 wrote the object and its answer was lost: each
+        signs what it writes.
+        """
+        writer = uuid4().hex
+        attempts = itertools.count(1)
+
+        def put() -> bool:
+            again = next(attempts) > 1
+            try:
+                obstore.put(
+                    self._store,
+                    _checked(path),
+                    payload,
+                    mode="create",
+                    use_multipart=False,
+                    attributes={WRITER: writer} if self._on_s3 else None,
+                )
+            except AlreadyExistsError as error:
+                if self._on_s3 and not s3.exists_already(error):
+                    raise
+                return again and self._writer(path) == writer
+            return True
+
+        return self._done("create", path, put)
+
+    def _writer(self, path: str) -> str | None:
         try:
-            obstore.put(self._store, _checked(path), payload, mode="create", use_multipart=False)
-        except AlreadyExistsError:
-            return False
-        except (BaseError, OSError) as error:
-            raise self._failed("create", path, error) from error
-        return True
+            return obstore.get(self._store, path, options={"head": True}).attributes.get(WRITER)
+        except MISSING:
+            return None
 
     def replace(self, path: str, payload: bytes) -> None:
         """Write an object whole, in place of whatever is there; nothing happens if the bytes are the same."""
         if self._size(path) == len(payload) and self.read(path) == payload:
             return
-        try:
-            obstore.put(self._store, _checked(path), payload, mode="overwrite", use_multipart=False)
-        except (BaseError, OSError) as error:
-            raise self._failed("write", path, error) from error
+        self._done(
+            "write",
+            path,
+            lambda: obstore.put(self._store, _checked(path), payload, mode="overwrite", use_multipart=False),
+        )
 
     def read(self, path: str) -> bytes | None:
         """The object's bytes, or None if there is none."""
-        try:
-            return bytes(obstore.get(self._store, _checked(path)).bytes())
-        except (NotFoundError, FileNotFoundError):
-            return None
-        except (BaseError, OSError) as error:
-            raise self._failed("read", path, error) from error
+
+        def get() -> bytes | None:
+            try:
+                return bytes(obstore.get(self._store, _checked(path)).bytes())
+            except MISSING as error:
+                if s3.no_bucket(error):
+                    raise
+                return None
+
+        return self._done("read", path, get)
 
     def exists(self, path: str) -> bool:
         """Whether there is such an object."""
         return self._size(path) is not None
 
     def _size(self, path: str) -> int | None:
-        try:
-            return obstore.head(self._store, _checked(path))["size"]
-        except (NotFoundError, FileNotFoundError):
-            return None
-        except (BaseError, OSError) as error:
-            raise self._failed("look for", path, error) from error
+        def head() -> int | None:
+            try:
+                return obstore.head(self._store, _checked(path))["size"]
+            except MISSING:
+                if self._on_s3 and not self._bucket_seen:  # S3 answers this request with no word about what is missing
+                    next(iter(obstore.list(self._store, prefix=path)), None)
+                    self._bucket_seen = True
+                return None
+
+        return self._done("look for", path, head)
 
     def delete(self, path: str) -> None:
         """Remove an object; nothing happens if there is none."""
-        try:
-            obstore.delete(self._store, _checked(path))
-        except (NotFoundError, FileNotFoundError):
-            pass
-        except (BaseError, OSError) as error:
-            raise self._failed("delete", path, error) from error
+
+        def remove() -> None:
+            try:
+                obstore.delete(self._store, _checked(path))
+            except MISSING as error:
+                if s3.no_bucket(error):
+                    raise
+
+        self._done("delete", path, remove)
 
     def names(self, folder: str) -> list[str]:
         """Paths of all objects below a folder, relative to it, sorted; complete or an error, never a part of them."""
         prefix = _checked(folder)
-        try:
-            found = [meta["path"] for batch in obstore.list(self._store, prefix=prefix) for meta in batch]
-        except (BaseError, OSError) as error:
-            raise self._failed("list", folder, error) from error
+        found: list[str] = []
+
+        def to_the_end() -> bool:
+            before = len(found)
+            try:
+                for batch in obstore.list(self._store, prefix=prefix, offset=found[-1] if found else None):
+                    found.extend(meta["path"] for meta in batch)
+            except (BaseError, OSError):
+                if not self._on_s3 or len(found) == before:
+                    raise
+                return False  # S3 lists in order, so the next request goes on after the last name
+            return True
+
+        while not self._done("list", folder, to_the_end):
+            pass
         return sorted(path[len(prefix) + 1 :] for path in found)
 
     def empty(self) -> bool:
         """Whether there is no object at all, apart from a plan that another run may be creating at this moment."""
-        try:
-            return not any(
-                meta["path"] != "plan.json" for batch in obstore.list(self._store, chunk_size=50) for meta in batch
-            )
-        except (BaseError, OSError) as error:
-            raise self._failed("list", "it", error) from error
 
-    def _failed(self, action: str, path: str, error: Exception) -> StoreError:
-        reason = " ".join(str(error).split())[:300]
-        return StoreError(f"{self.url}: cannot {action} {path} ({type(error).__name__}: {reason})")
+        def look() -> bool:
+            batches = obstore.list(self._store, chunk_size=50)
+            return not any(meta["path"] != "plan.json" for batch in batches for meta in batch)
+
+        return self._done("list", "it", look)
+
+    def _done(self, action: str, path: str, doing: Callable[[], Result]) -> Result:
+        """What an operation comes to; on S3 tried again for a while."""
+        try:
+            return s3.persist(doing) if self._on_s3 else doing()
+        except (BaseError, OSError) as error:
+            if self._on_s3:
+                # not `from error`: S3's whole answer is in its text, and may repeat a session token
+                raise StoreError(f"{self.url}: cannot {action} {path}: {s3.explain(error)}") from None
+            reason = " ".join(str(error).split())[:300]
+            raise StoreError(f"{self.url}: cannot {action} {path} ({type(error).__name__}: {reason})") from error
 
 
 _memory: dict[str, MemoryStore] = {}
@@ -114,46 +173,13 @@ def _backend(url: str) -> ObjectStore:
         return _memory.setdefault(url, MemoryStore())
     if url.startswith("s3://"):
         address = urlsplit(url)
-        return _s3(address.netloc, address.path.strip("/"))
+        return s3.backend(address.netloc, address.path.strip("/"))
     if "://" in url:
         raise StoreError(f"{url}: this kind of address is not known; give a local folder or s3://bucket/prefix")
     try:
         return LocalStore(prefix=url, mkdir=True)
     except (BaseError, OSError) as error:
         raise StoreError(f"{url}: not a folder that can be written to ({error}); choose another --out") from error
-
-
-def _s3(bucket: str, prefix: str) -> S3Store:
-    """An S3 store with the credentials of the usual AWS chain (environment, profile, instance role)."""
-    from botocore.session import Session
-
-    session = Session()
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    credentials = session.get_credentials()
-    if credentials is None:
-        raise StoreError(
-            f"s3://{bucket}: no AWS credentials found; set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        )
-
-    def current() -> "S3Credential":
-        frozen = credentials.get_frozen_credentials()
-        return {
-            "access_key_id": frozen.access_key,
-            "secret_access_key": frozen.secret_key,
-            "token": frozen.token,
-            # botocore renews them itself; asking again every few minutes is how the renewed ones arrive here
-            "expires_at": datetime.now(UTC) + timedelta(minutes=10),
-        }
-
-    return S3Store(
-        bucket,
-        prefix=prefix or None,
-        region=session.get_config_variable("region") or "us-east-1",
-        endpoint=endpoint,
-        credential_provider=current,
-        client_options={"allow_http": (endpoint or "").startswith("http://"), "timeout": timedelta(seconds=60)},
-        retry_config={"max_retries": 8, "retry_timeout": timedelta(seconds=90)},
-    )
 
 
 def _checked(path: str) -> str:

@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -173,10 +173,40 @@ def _sigterm_kept() -> Iterator[None]:
 
 
 def cpus() -> int:
-    """CPUs of the connected cluster, now (it may grow)."""
+    """CPUs of the connected cluster, now (it may grow); 1 where there is none yet."""
+    return max(1, cpus_alive())
+
+
+def cpus_alive() -> int:
+    """CPUs of the machines that are alive, now."""
     import ray
 
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+    return int(ray.cluster_resources().get("CPU", 0))
+
+
+def machines() -> set[str]:
+    """Names of the machines that are alive, now."""
+    import ray
+
+    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+
+
+def head() -> Callable[[], bool]:
+    """A question: does somebody listen at the address of the cluster's head?"""
+    import ray
+
+    if ray.util.client.ray.is_connected():
+        return lambda: True  # a proxy that goes away ends the connection with an error of its own
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+
+    def answers() -> bool:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+        except OSError:
+            return False
+        return True
+
+    return answers
 
 
 def memory() -> float | None:

@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
@@ -40,13 +41,18 @@ class Commit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Failure(Struct, frozen=True, forbid_unknown_fields=True):
-    """One failed attempt at a unit."""
+    """One failed attempt at a unit: which one, in the study's words, and why.
+
+    ``attempt`` tells entries apart that say the same; the store gives it.
+    """
 
     key: str
     kind: str
     name: str
     reason: str
     detail: str = ""
+    coordinates: dict[str, str | int] = {}
+    attempt: str = ""
 
 
 class ResultStore:
@@ -134,14 +140,23 @@ class ResultStore:
             StoreError: It is whole but not a commit of this version.
         """
         path = f"commits/{key}.json"
-        payload = self.objects.read(path)
-        if payload is None:
-            return None
-        try:
-            return _decoded(payload, Commit, f"{self.url}/{path}")
-        except _DamagedError as error:
-            self._set_aside(key, path, payload)
-            raise CorruptPartError(key, f"{error}; set aside, its unit is computed again") from error
+        for last in (False, True):  # see load
+            payload = self.objects.read(path)
+            if payload is None:
+                return None
+            try:
+                commit = _decoded(payload, Commit, f"{self.url}/{path}")
+            except _DamagedError as error:
+                if last:
+                    self._set_aside(key, path, payload)
+                    raise CorruptPartError(key, f"{error}; set aside, its unit is computed again") from error
+            else:
+                break
+        if not commit.part.startswith(f"parts/{key}/") or commit.size < 0:
+            raise StoreError(
+                f"{self.url}/{path} names {commit.part!r}, no part of this unit: changed by hand?"
+            )
+        return commit
 
     def commits(self, keys: Iterable[str]) -> dict[str, Commit]:
         """The commits of those units that are done, many read at a time: one by one would take hours on S3.
@@ -163,9 +178,11 @@ class ResultStore:
         commit = self.read_commit(key)
         if commit is None:
             return None
-        payload = self.objects.read(commit.part)
-        if payload is not None and hashlib.sha256(payload).hexdigest() == commit.sha256:
-            return payload
+        # read twice before it is believed to be damaged: bytes may change on their way, too
+        for _ in range(2):
+            payload = self.objects.read(commit.part)
+            if payload is not None and hashlib.sha256(payload).hexdigest() == commit.sha256:
+                return payload
         if payload is not None:
             self._set_aside(key, commit.part, payload)
         self.objects.delete(f"commits/{key}.json")
@@ -193,11 +210,14 @@ class ResultStore:
 
     def record_failure(self, failure: Failure) -> int:
         """Add an entry to the ledger; returns how many this unit has now."""
-        count = len(self.objects.names(f"failures/{failure.key}"))
-        payload = encode(msgspec.to_builtins(failure))
-        while not self.objects.create(f"failures/{failure.key}/{count + 1:03d}.json", payload):
-            count += 1
-        return count + 1
+        number = len(self.objects.names(f"failures/{failure.key}")) + 1
+        payload = encode(msgspec.to_builtins(msgspec.structs.replace(failure, attempt=uuid4().hex)))
+        while True:
+            path = f"failures/{failure.key}/{number:03d}.json"
+            # one that is there may be ours, whose acknowledgement was lost: it must not count twice
+            if self.objects.create(path, payload) or self.objects.read(path) == payload:
+                return number
+            number += 1
 
     def failures(self) -> dict[str, tuple[int, Failure]]:
         """For each unit that has failed and is not done: how often, and the last failure."""
@@ -213,7 +233,8 @@ class ResultStore:
             if payload is None:
                 continue
             try:
-                entries[key] = (count, _decoded(payload, Failure, f"{self.url}/failures/{name}"))
+                failure = _decoded(payload, Failure, f"{self.url}/failures/{name}")
+                entries[key] = (count, msgspec.structs.replace(failure, attempt=""))
             except _DamagedError as error:  # a ledger entry that was cut short must not stop its readers
                 entries[key] = (count, Failure(key, "", key, str(error)))
         return entries
