@@ -9,6 +9,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import (
+    GetTimeoutError,
     LocalRayletDiedError,
     NodeDiedError,
     ObjectLostError,
@@ -19,20 +20,17 @@ from ray.exceptions import (
     RuntimeEnvSetupError,
 )
 
-from cluster import session
+from cluster import session, watch
 from cluster.coordinator import Coordinator
 from cluster.errors import ClusterError, ClusterLostError, EngineError
 from cluster.store import Failure, ResultStore
 from cluster.stores import SourceStores
 from cluster.study import Study, Unit
 from cluster.usage import Usage
-from cluster.watch import Watch
 from cluster.worker import Outcome, one_line, run_bundle
 
 GIB = 1 << 30
 QUEUED = 2  # bundles in flight for each CPU: one runs, one waits where it will run
-PATIENCE = 60.0  # seconds that a bundle may take beyond what its cost lets expect
-TIMES_SLOWER = 4.0  # and how much slower than the others it may be
 # the machine has gone, or what the unit was to read has gone with one: nothing speaks against the unit itself
 DISPLACED = (NodeDiedError, LocalRayletDiedError, ObjectLostError)
 Report = Callable[[Coordinator, int], None]
@@ -125,7 +123,7 @@ class _Run:
         self.in_flight: dict[Any, _Flight] = {}
         self.blamed: set[str] = set()
         self.usage = Usage(cpus=session.cpus())
-        self.watch = Watch(session.head(), session.cpus_alive)
+        self.watch = watch.Watch(session.head(), session.cpus_alive)
         self.settled_seconds = self.settled_cost = 0.0
 
     def to_the_end(self) -> None:
@@ -190,7 +188,7 @@ class _Run:
         pace = self.settled_seconds / self.settled_cost if self.settled_cost else 1.0
         now = time.monotonic()
         for flight in self.in_flight.values():
-            if not flight.copied and now - flight.left > PATIENCE + TIMES_SLOWER * pace * flight.cost:
+            if not flight.copied and now - flight.left > watch.LATE_SECONDS + watch.LATE_TIMES * pace * flight.cost:
                 yield flight
 
     def _settle_finished(self) -> None:
@@ -254,13 +252,13 @@ class _Run:
     def _source_store_died(self, flight: _Flight) -> tuple[bool, bool]:
         """Whether a source store died of this flight's question, and not of one before it; whether its machine did.
 
-        Stores answer in the order in which they are asked, so the oldest question without an answer is to blame.
+        A store answers in the order in which it is asked, so of the questions it took with it the oldest is to blame.
         """
         machine_died = False
         if flight.generation == self.stores.generation:
             machine_died = self.stores.machine_died()
-            asked = [other for other in self.in_flight.values() if other.generation == flight.generation]
-            self.blamed.add(asked[0].units[0].key)
+            asked = (other for other in self.in_flight.values() if other.generation == flight.generation)
+            self.blamed.add(next(other.units[0].key for other in asked if _died(other.answers)))
             self.stores.start_again()
         key = flight.units[0].key
         guilty = key in self.blamed
@@ -273,3 +271,15 @@ class _Run:
 
 def _answered(answers: list[Any]) -> bool:
     return len(ray.wait(answers, num_returns=len(answers), timeout=0)[0]) == len(answers)
+
+
+def _died(answers: list[Any]) -> bool:
+    """Whether a source store died before it had answered."""
+    for answer in answers:
+        try:
+            ray.get(answer, timeout=0)
+        except RayActorError:
+            return True
+        except GetTimeoutError:
+            continue
+    return False

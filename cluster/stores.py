@@ -15,9 +15,6 @@ from cluster.worker import SourceStore
 class SourceStores:
     """The source stores of a run: one for each CPU of the cluster (or for each GPU's worth), started when first asked.
 
-    They ask for no CPU of their own, or a cluster full of stores would have none left for the tasks. Scans stand at the
-    beginning of the chains of work, so most of the time either the stores are busy or the tasks.
-
     Attributes:
         generation: How often the stores were started again.
     """
@@ -28,6 +25,7 @@ class SourceStores:
         self.data = data
         self.generation = 0
         self.gpus = 0.0
+        self.count = 0  # of shards that were asked for; small data may give fewer
         self.shards: list[Any] = []
         self.actors: list[Any] = []
         self.machines: set[str] = set()
@@ -39,18 +37,21 @@ class SourceStores:
         """
         if not self.actors:
             self.gpus = gpus
-            # half of the GPUs at most: others ask for them too
-            count = max(1, int(session.gpus() / gpus / 2)) if gpus else session.cpus()
-            self.shards = [ray.put(shard) for shard in self.study.shards(self.data, count)]
-            self._start_all()
+            self._start()
+        elif not self.gpus and session.cpus() >= 2 * self.count:
+            self.start_again()  # the cluster has grown
         query_ref = ray.put(query)
         return [actor.scan.remote(query_ref) for actor in self.actors]
 
     def start_again(self) -> None:
-        """Make all stores anew after one has died: the others may hold the question in their queues that it died of."""
+        """Make all stores anew, as many as there is room for now.
+
+        All of them, after one has died, because the others may hold the question in their queues that it died of. Who
+        still waits for an answer gets an error, and asks again.
+        """
         for actor in self.actors:
             ray.kill(actor)
-        self._start_all()
+        self._start()
         self.generation += 1
 
     def machine_died(self) -> bool:
@@ -71,12 +72,14 @@ class SourceStores:
                     usage.store_peak = max(usage.store_peak, peak)
         for actor in self.actors:
             ray.kill(actor)
-        self.actors, self.shards = [], []
+        self.actors, self.shards, self.count = [], [], 0
 
-    def _start_all(self) -> None:
+    def _start(self) -> None:
+        # half of the GPUs at most: others ask for them too
+        count = max(1, int(session.gpus() / self.gpus / 2)) if self.gpus else session.cpus()
+        if count != self.count:
+            self.count = count
+            self.shards = [ray.put(shard) for shard in self.study.shards(self.data, count)]
         self.machines = session.machines()
-        self.actors = [self._start(shard) for shard in self.shards]
-
-    def _start(self, shard: Any) -> Any:
         spread = SourceStore.options(scheduling_strategy="SPREAD", num_gpus=self.gpus)  # type: ignore[attr-defined]
-        return spread.remote(self.study_ref, shard)
+        self.actors = [spread.remote(self.study_ref, shard) for shard in self.shards]

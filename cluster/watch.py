@@ -6,6 +6,8 @@ from collections.abc import Callable
 from cluster.errors import ClusterLostError
 
 HEAD_SECONDS = 20.0  # a head that restarts with its state (a cloud's load balancer, KubeRay) is back within seconds
+LATE_SECONDS = 60.0  # what a bundle may take beyond what its cost lets expect, before a second copy is sent
+LATE_TIMES = 4.0  # and how much slower than the others it may be
 CPU_SECONDS = 1800.0  # spot machines come back when there are some; a fixed cluster that lost all its CPUs never does
 
 

@@ -43,8 +43,14 @@ class Unanswered(Struct, frozen=True):
     detail: str
 
 
+# A source store takes next to no CPU, or a cluster full of stores would have none left for the tasks: scans stand at
+# the beginning of the chains of work, so most of the time either the stores are busy or the tasks. It takes a little,
+# so that none lands on a head that is to have no work at all; and what it takes, a task leaves.
+STORE_CPUS, TASK_CPUS = 0.001, 0.99
+
+
 # the coordinator counts attempts; Ray must not repeat them behind its back
-@ray.remote(num_cpus=1, max_retries=0)  # type: ignore[untyped-decorator]
+@ray.remote(num_cpus=TASK_CPUS, max_retries=0)  # type: ignore[untyped-decorator]
 def run_bundle(study: Study, url: str, units: Sequence[Unit], data: Any, *answers: Any) -> list[Outcome]:
     """Compute units one after the other and commit each; one that fails does not stop the others."""
     one_thread()
@@ -95,7 +101,7 @@ def _attempt(
 
 # Ray must not restart it: a restarted actor whose arguments have gone comes back without its shard. The engine makes
 # a new one (cluster.execution.SourceStores).
-@ray.remote(num_cpus=0, max_restarts=0)
+@ray.remote(num_cpus=STORE_CPUS, max_restarts=0)
 class SourceStore:
     """Holds one shard of a study's data and answers scans over it; a cache, made again from the data when lost."""
 

@@ -1,18 +1,29 @@
-"""A driver of its own: ``python -m tests.cluster.toy_driver OUT TROUBLE`` (JSON); exits with 130 if interrupted."""
+"""A driver of its own: ``python -m tests.cluster.toy_driver OUT TROUBLE [ADDRESS]`` (TROUBLE is JSON).
 
+It ends as the command does: 0 complete, 1 some units failed, 3 the cluster or the store was lost, 130 interrupted.
+"""
+
+import os
 import signal
 import sys
 
 import msgspec
 
+from cluster import watch
 from cluster.driver import run_study
+from cluster.errors import ClusterLostError, StoreLostError
 from tests.cluster.toy_study import ToyStudy, Trouble, toy_data
 
 
-def main(out: str, trouble: str) -> int:
+def main(out: str, trouble: str, address: str | None = None) -> int:
     study = ToyStudy(trouble=msgspec.json.decode(trouble, type=Trouble))
+    watch.HEAD_SECONDS = float(os.environ.get("TOY_HEAD_SECONDS", watch.HEAD_SECONDS))
+    watch.LATE_SECONDS = float(os.environ.get("TOY_LATE_SECONDS", watch.LATE_SECONDS))
     try:
-        summary = run_study(study, toy_data(), out, workers=2)
+        summary = run_study(study, toy_data(), out, address=address, workers=None if address else 2)
+    except (ClusterLostError, StoreLostError) as error:
+        print(error, file=sys.stderr)
+        return 3
     except KeyboardInterrupt:
         return 130
     return 0 if summary.complete else 1

@@ -19,6 +19,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from cluster.keys import unit_key
+from cluster.objects import Objects
 from cluster.study import Output, Plan, Results, Unit
 
 Rows = NDArray[np.int64]
@@ -35,9 +36,12 @@ class Trouble(Struct, frozen=True):
 
     Attributes:
         units: What the run of a unit does, by its name: ``raise``, ``segfault``, ``die``, ``die late``, ``die once``,
-            ``wait``, ``alone`` (fails if another unit that is told so runs at the same time).
+            ``wait``, ``alone`` (fails if another unit that is told so runs at the same time), ``devour`` (memory),
+            ``stall once`` (never ends), and ``halt before part``, ``halt before commit``, ``halt after commit``, where
+            the first attempt waits at that point of its commit for ``wake`` and the second goes through.
         scans: Likewise for what the source stores do with a unit's query; ``with a GPU`` fails where none was given.
-        folder: Where ``once`` is remembered, where a unit that waits leaves a file, and where it looks for ``go``.
+        folder: Where ``once`` is remembered, where a unit that waits or halts leaves a file with its process's number,
+            and where it looks for ``go`` or ``wake``.
     """
 
     units: dict[str, str] = {}
@@ -69,8 +73,42 @@ class Trouble(Struct, frozen=True):
             case "with a GPU" if not os.environ.get("CUDA_VISIBLE_DEVICES"):
                 raise LookupError("no GPU was given")
             case "wait":
-                here.touch()
+                _sign(here)
                 until((Path(self.folder) / "go").exists)
+            case "stall once" if not here.exists():
+                _sign(here)
+                until((Path(self.folder) / "wake").exists, 600)
+            case "devour":
+                with here.open("a") as tally:
+                    tally.write("x")
+                greedy = []
+                until(lambda: greedy.append(b"x" * (64 << 20)))  # type: ignore[func-returns-value]
+            case "halt before part" | "halt before commit" | "halt after commit" if not here.exists():
+                self._halt(doing.removeprefix("halt "), here)
+
+    def _halt(self, point: str, here: Path) -> None:
+        """Let this process stop at a point of the commit that follows."""
+        original = Objects.create
+
+        def create(objects: Objects, path: str, payload: bytes) -> bool:
+            if not path.startswith("parts/" if point == "before part" else "commits/"):
+                return original(objects, path, payload)
+            Objects.create = original  # type: ignore[method-assign]
+            created = point == "after commit" and original(objects, path, payload)
+            _sign(here)
+            until((Path(self.folder) / "wake").exists)
+            created = created or original(objects, path, payload)
+            here.with_suffix(".late").touch()
+            return created
+
+        Objects.create = create  # type: ignore[method-assign]
+
+
+def _sign(here: Path) -> None:
+    """Leave a file with this process's number, whole as soon as it is seen."""
+    draft = here.with_name(f".{here.name}-{os.getpid()}")
+    draft.write_text(str(os.getpid()))
+    draft.rename(here)
 
 
 class ToyStudy(Struct, frozen=True):
