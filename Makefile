@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test lint types bench bench-study bench-scale clean
+.PHONY: demo test test-s3 lint types bench bench-study bench-scale clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -18,6 +18,10 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed lint types
 	$(BIN)/python -m pytest -q
+
+# a real S3 server, Ceph's; the tests say which packages they want where it is not installed
+test-s3: $(VENV)/installed
+	$(BIN)/python -m pytest -q -m ceph
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

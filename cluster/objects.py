@@ -4,7 +4,9 @@
 (a hard link on disk, ``If-None-Match: *`` on S3): of any number of concurrent creators exactly one wins.
 """
 
+import errno
 import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -16,9 +18,10 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, MemoryStore, ObjectStore
 
 from cluster import s3
-from cluster.errors import StoreError
+from cluster.errors import StoreError, StoreLostError
 
 MISSING = (NotFoundError, FileNotFoundError)
+NO_ROOM = os.strerror(errno.ENOSPC)
 WRITER = "writer"  # metadata of an object on S3: who created it
 Result = TypeVar("Result")
 
@@ -37,6 +40,7 @@ class Objects:
             raise StoreError(f"{self.url}: there is no such folder; check the path")
         self._on_s3 = self.url.startswith("s3://")
         self._bucket_seen = False
+        self._reached = False  # whether S3 has answered at all
         self._store = _backend(self.url)
 
     def create(self, path: str, payload: bytes) -> bool:
@@ -60,7 +64,7 @@ class Objects:
                     attributes={WRITER: writer} if self._on_s3 else None,
                 )
             except AlreadyExistsError as error:
-                if self._on_s3 and not s3.exists_already(error):
+                if not s3.exists_already(error):  # two requests at a time, and neither was let through
                     raise
                 return again and self._writer(path) == writer
             return True
@@ -155,14 +159,25 @@ class Objects:
 
     def _done(self, action: str, path: str, doing: Callable[[], Result]) -> Result:
         """What an operation comes to; on S3 tried again for a while."""
+        patience = s3.PATIENCE if self._reached else s3.FIRST_PATIENCE
         try:
-            return s3.persist(doing) if self._on_s3 else doing()
+            result = s3.persist(doing, patience) if self._on_s3 else doing()
         except (BaseError, OSError) as error:
             if self._on_s3:
+                # one that has never said a word is more likely a wrong address
+                lost = s3.passes(error) and (self._reached or s3.answered(error))
+                kind = StoreLostError if lost else StoreError
                 # not `from error`: S3's whole answer is in its text, and may repeat a session token
-                raise StoreError(f"{self.url}: cannot {action} {path}: {s3.explain(error)}") from None
+                raise kind(f"{self.url}: cannot {action} {path}: {s3.explain(error, patience)}") from None
             reason = " ".join(str(error).split())[:300]
+            if NO_ROOM in reason:
+                raise StoreLostError(
+                    f"{self.url}: cannot {action} {path}: the disk is full; make room, and the same command goes on "
+                    "from what is committed"
+                ) from error
             raise StoreError(f"{self.url}: cannot {action} {path} ({type(error).__name__}: {reason})") from error
+        self._reached = True
+        return result
 
 
 _memory: dict[str, MemoryStore] = {}

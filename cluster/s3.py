@@ -1,8 +1,8 @@
 """S3: how it is reached, which of its failures pass, and what the others mean.
 
-Everything is tried again by one rule, :func:`persist`, and obstore's own retries are off. Theirs leave out a create or a
-delete whose connection breaks and a listing that is cut short, and eight of them are over in two seconds, which is
-nothing to an S3 that asks to be left alone for a moment.
+Everything is tried again by one rule, :func:`persist`, and obstore's own retries are off: they leave out a create or a
+delete whose connection breaks and a listing that is cut short, and eight of them are over in two seconds, too soon for
+an S3 that asks to be left alone for a moment.
 """
 
 import itertools
@@ -24,6 +24,7 @@ from cluster.errors import StoreError
 
 TIMEOUT = "S3_REQUEST_TIMEOUT"  # environment variable: seconds one request may take, its answer's body included
 PATIENCE = 120.0  # seconds after which what still fails is not tried again
+FIRST_PATIENCE = 20.0  # likewise where nobody has answered yet: the address may be wrong
 FIRST, LONGEST = 0.1, 10.0  # seconds: the waits' upper ends double from one to the other
 
 _PASSING = {408, 409, 429, 500, 502, 503, 504}  # 409: S3 was busy with another write of the same object
@@ -33,21 +34,21 @@ _dice = random.Random()  # its own, so that nobody's seeded draws depend on S3's
 _Result = TypeVar("_Result")
 
 
-def persist(doing: Callable[[], _Result]) -> _Result:
-    """What an operation comes to, tried again while it fails for reasons that pass.
+def persist(doing: Callable[[], _Result], patience: float) -> _Result:
+    """What an operation comes to, tried again for so many seconds while it fails for reasons that pass.
 
-    The waits are drawn between nothing and an upper end that doubles, so that a thousand workers turned away together do
-    not come back together.
+    The waits are drawn between nothing and an upper end that doubles: a thousand workers that are turned away together
+    do not come back together.
     """
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     for attempt in itertools.count():
         try:
             return doing()
         except (BaseError, OSError) as error:
-            wait = _dice.uniform(0.0, min(LONGEST, FIRST * 2**attempt))
-            if not passes(error) or time.monotonic() + wait > end:
+            left = end - time.monotonic()
+            if left <= 0 or not passes(error):
                 raise
-        time.sleep(wait)
+        time.sleep(min(left, _dice.uniform(0.0, min(LONGEST, FIRST * 2**attempt))))
     raise AssertionError("unreachable")
 
 
@@ -60,6 +61,11 @@ def passes(error: Exception) -> bool:
     return isinstance(error, GenericError) and not any(word in str(error) for word in _LASTING)
 
 
+def answered(error: Exception) -> bool:
+    """Whether S3 was there to say that a request failed."""
+    return _status(error) is not None
+
+
 def exists_already(error: AlreadyExistsError) -> bool:
     """Whether a create lost to an object that is there; obstore also calls a conflict of two requests (409) so."""
     return not passes(error)
@@ -70,7 +76,7 @@ def no_bucket(error: Exception) -> bool:
     return _tag("Code", error) == "NoSuchBucket"
 
 
-def explain(error: Exception) -> str:
+def explain(error: Exception, patience: float) -> str:
     """Why a request failed for good, and what to do.
 
     Of S3's answer only code and message are shown: the rest may repeat a session token.
@@ -78,20 +84,21 @@ def explain(error: Exception) -> str:
     status, code, text = _status(error), _tag("Code", error), str(error)
     said = " ".join(filter(None, (str(status or ""), code, _tag("Message", error)[:200]))).strip()
     if not said:
-        said = " ".join(text.split("Debug source")[0].split())[:300]
+        why = re.search(r'kind: \w+,\s+message: "([^"]+)"', text)  # the operating system's
+        said = " ".join(text.split("Debug source")[0].split())[:300] + (f" ({why[1]})" if why else "")
     if no_bucket(error) or (status == 404 and not code):
         return f"{said}; there is no such bucket, check the address"
     if status in (401, 403) or code in ("AccessDenied", "ExpiredToken", "InvalidToken") or "AccessDenied" in text:
         return (
-            f"{said}; these credentials may not: see that they are the right ones and allow s3:GetObject, s3:PutObject, "
-            "s3:DeleteObject and s3:ListBucket here"
+            f"{said}; these credentials may not: see that they are the right ones, and allow them s3:GetObject, "
+            "s3:PutObject, s3:DeleteObject and s3:ListBucket here"
         )
     if "redirect" in text:
         return f"{said}; set AWS_DEFAULT_REGION to the bucket's region"
     if not passes(error):
         return f"{said}; check the address, AWS_ENDPOINT_URL and AWS_DEFAULT_REGION"
     slow = f" (no answer in {request_timeout():g} s; {TIMEOUT} sets how long one may take)" if "Timeout" in text else ""
-    return f"{said}{slow}; given up after {PATIENCE:g} s, what was done is kept and the same command goes on from it"
+    return f"{said}{slow}; given up after {patience:g} s, what was done is kept and the same command goes on from it"
 
 
 def request_timeout() -> float:

@@ -131,7 +131,7 @@ def _short_folder() -> Iterator[str]:
     usual = Path(tempfile.gettempdir())
     parent = usual if len(str(usual)) <= LONGEST else Path("/tmp")
     for claim in parent.glob("vf-*/claim"):
-        with suppress(OSError), claim.open() as file:
+        with suppress(OSError), open(claim, opener=_of_ours) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held by its driver for as long as that lives
             shutil.rmtree(claim.parent, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix="vf-", dir=parent))
@@ -142,6 +142,15 @@ def _short_folder() -> Iterator[str]:
             yield str(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _of_ours(path: str, flags: int) -> int:
+    """Open a file of this user's; a pipe or a link that another put there must not be waited for or followed."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
+    if os.fstat(descriptor).st_uid != os.getuid():
+        os.close(descriptor)
+        raise PermissionError(f"{path} is another user's")
+    return descriptor
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from cluster.keys import canonical, encode
 from cluster.objects import Objects
 from cluster.study import Output, Plan
 
+DEEPEST = 20  # settings within settings
 READERS = 32  # requests at a time where many small objects are read
 
 
@@ -152,10 +153,8 @@ class ResultStore:
                     raise CorruptPartError(key, f"{error}; set aside, its unit is computed again") from error
             else:
                 break
-        if not commit.part.startswith(f"parts/{key}/") or commit.size < 0:
-            raise StoreError(
-                f"{self.url}/{path} names {commit.part!r}, no part of this unit: changed by hand?"
-            )
+        if commit.part != f"parts/{key}/{commit.sha256[:32]}":
+            raise StoreError(f"{self.url}/{path} names {commit.part!r}, no part of this unit: changed by hand?")
         return commit
 
     def commits(self, keys: Iterable[str]) -> dict[str, Commit]:
@@ -249,11 +248,24 @@ class _DamagedError(StoreError):
 
 def _decoded(payload: bytes, kind: type[Stored], where: str) -> Stored:
     try:
-        return msgspec.json.decode(payload, type=kind)
+        decoded = msgspec.json.decode(payload, type=kind)
+        if isinstance(decoded, Plan) and _deeper(decoded.config, DEEPEST):
+            raise StoreError(f"{where} cannot be understood: its settings are nested more than {DEEPEST} deep")
+        return decoded
+    except RecursionError as error:
+        raise StoreError(f"{where} cannot be understood: nested without end") from error
     except msgspec.ValidationError as error:
         raise StoreError(f"{where} cannot be understood ({error}): written by another version or program") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _DamagedError(f"{where} is damaged ({error})") from error
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether dicts and lists are nested deeper than that."""
+    if not isinstance(value, dict | list):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(item, levels - 1) for item in items)
 
 
 def _difference(stored: Plan, wanted: Plan) -> str:

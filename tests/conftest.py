@@ -3,6 +3,7 @@
 import itertools
 import logging
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import boto3
 import pytest
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
+
+pytest.register_assert_rewrite("tests.cluster.conformance")
+
+# Ray reads its settings when it is first imported, which may be any test's doing: loopback only, and a token
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 ROOT = Path(__file__).parent.parent
 _numbers = itertools.count()

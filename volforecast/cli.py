@@ -1,6 +1,7 @@
 """The command ``volforecast``: parse, call, print.
 
-Exit codes: 0 all done; 1 some units failed (they are named); 2 wrong input (one line); 130 interrupted (run it again).
+Exit codes: 0 all done; 1 some units failed (they are named); 2 wrong input (one line); 3 the cluster or the store was
+lost (run it again when it is back); 130 interrupted (run it again).
 """
 
 import argparse
@@ -10,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cluster.errors import EngineError
+from cluster.errors import ClusterLostError, EngineError, StoreLostError
 from volforecast import __version__
 from volforecast.errors import ConfigError, InputError
+from volforecast.printable import printable
 
-DONE, SOME_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, SOME_FAILED, WRONG_INPUT, LOST, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,11 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = _parser(argv).parse_args(argv)
     try:
         code: int = arguments.command(arguments)
+    except (ClusterLostError, StoreLostError) as error:
+        print(f"volforecast: {printable(error)}", file=sys.stderr)
+        return LOST
     except (InputError, EngineError) as error:
-        print(f"volforecast: {error}", file=sys.stderr)
+        print(f"volforecast: {printable(error)}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
         print("volforecast: interrupted; what is committed stays, the same command goes on from there", file=sys.stderr)
@@ -42,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="volforecast", description="Forecast the realized variance of young assets.")
     parser.add_argument("--version", action="version", version=f"volforecast {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -57,6 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_study_options(new_issues)
     _add_run_options(new_issues)
     new_issues.set_defaults(command=_study, study="new-issues")
+
+    submit = commands.add_parser("submit", help="run a study as a job on a Ray cluster, until it has ended")
+    submitted = submit.add_subparsers(required=True, metavar="STUDY")
+    job = submitted.add_parser("new-issues", help="see volforecast study new-issues")
+    _add_study_options(job)
+    _add_run_options(job, where=False)
+    _add_submit_options(job)
+    job.set_defaults(command=_submit, study="new-issues", words=sys.argv[1:] if argv is None else argv)
 
     plan = commands.add_parser("plan", help="say what a study would take: units, core-hours, memory, bytes")
     plan.add_argument("--study", choices=["new-issues"], default="new-issues", help="default: new-issues")
@@ -122,14 +135,49 @@ def _add_study_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="seed of every random draw; default: 1")
 
 
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
+def _add_run_options(parser: argparse.ArgumentParser, *, where: bool = True) -> None:
     parser.add_argument("--out", required=True, metavar="O", help="results folder, local or s3://")
-    parser.add_argument(
-        "--address", default=os.environ.get("RAY_ADDRESS"), help="Ray cluster; none starts a private Ray"
-    )
-    parser.add_argument("--workers", type=_positive, help="CPUs of the private Ray; default: all")
+    if where:
+        parser.add_argument(
+            "--address", default=os.environ.get("RAY_ADDRESS"), help="Ray cluster; none starts a private Ray"
+        )
+        parser.add_argument("--workers", type=_positive, help="CPUs of the private Ray; default: all")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     parser.add_argument("--profile", metavar="F.csv", help="write where the core-seconds went, by kind of unit")
+
+
+def _add_submit_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--address",
+        default=os.environ.get("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:8265"),
+        metavar="http://HOST:PORT",
+        help="the cluster's dashboard; default: RAY_API_SERVER_ADDRESS, or this machine's",
+    )
+    parser.add_argument(
+        "--working-dir", metavar="D", help="checkout to run; default: the package that the cluster has installed"
+    )
+    parser.add_argument("--attempts", type=_positive, default=3, help="how often it is submitted at most; default: 3")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait for its end")
+
+
+def _submit(arguments: argparse.Namespace) -> int:
+    from cluster.submission import bring_to_end, connect, submit
+    from volforecast.job import study_job
+
+    ours = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    _add_submit_options(ours)
+    ours.add_argument("--config")  # a file of this machine: the job gets a copy of it
+    _, words = ours.parse_known_args(arguments.words[2:])
+    with study_job(arguments, words) as job:
+        client = connect(arguments.address)
+        if arguments.no_wait:
+            submit(client, job, _say)
+            return DONE
+        return bring_to_end(client, job, _say, attempts=arguments.attempts)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _study(arguments: argparse.Namespace) -> int:
@@ -192,10 +240,15 @@ def _report(arguments: argparse.Namespace) -> int:
     study = study_type(_stored_settings(study_type.settings_type, plan.config, arguments.out))
     try:
         collect(study, store, plan)
+        print_tables(arguments.out)
     except CorruptPartError as error:
-        print(f"volforecast: {error}; run the study again to compute it", file=sys.stderr)
+        print(f"volforecast: {printable(error)}; run the study again to compute it", file=sys.stderr)
         return SOME_FAILED
-    print_tables(arguments.out)
+    except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError) as error:
+        raise ConfigError(
+            f"{arguments.out}: what is stored there makes no tables ({type(error).__name__}: {printable(error, 200)}); "
+            "it was changed by hand or written by another version: run the study again in another folder"
+        ) from error
     return DONE
 
 

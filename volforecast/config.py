@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from volforecast.errors import ConfigError
+from volforecast.printable import printable
 
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
@@ -29,11 +30,15 @@ def load_settings(kind: type[Settings], path: str | None, options: dict[str, Any
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"--config: {path} cannot be read ({error}); check the path") from error
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"--config: {path} is not TOML ({error}); correct the line") from error
+            raise ConfigError(f"--config: {path} is not TOML ({printable(error, 200)}); correct the line") from error
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets within brackets
+            raise ConfigError(
+                f"--config: {path} is not TOML of any use ({printable(error, 200)}); correct it"
+            ) from error
     given |= {name: value for name, value in options.items() if value is not None}
     try:
         return msgspec.convert(given, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, OverflowError) as error:
         known = ", ".join(field.name for field in msgspec.structs.fields(kind))
         where = path if path is not None else "options"
-        raise ConfigError(f"--config: {where}: {error}; the settings are {known}") from error
+        raise ConfigError(f"--config: {where}: {printable(error, 300)}; the settings are {known}") from error

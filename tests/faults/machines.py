@@ -98,9 +98,6 @@ def several_machines(**environment: str) -> Iterator[Machines]:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="vf", dir="/tmp") as folder:
         for name, value in {**THREADS, **ALONE, **SOON, "PYTHONPATH": path, **environment}.items():
             patch.setenv(name, value)
-        patch.setenv("RAY_AUTH_MODE", "token")
-        if "RAY_AUTH_TOKEN" not in os.environ:
-            patch.setenv("RAY_AUTH_TOKEN", "0" * 64)
         machines = Machines(folder)
         try:
             yield machines

@@ -1,5 +1,6 @@
 """The rules a panel's tables must keep; every message names asset, date, column and remedy in one line."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -7,10 +8,17 @@ import numpy as np
 import pandas as pd
 
 from volforecast.errors import PanelError
+from volforecast.printable import printable
 
 ROLES = ("source", "target")
 # the median asset of no market moves 22 % a day; a median this high means the column is in per cent squared
 LARGEST_MEDIAN_RV = 0.05
+# a daily volatility of a millionth of a per cent, and of 10,000 per cent: squares and ratios of what lies between stay
+# finite
+SMALLEST_RV, LARGEST_RV = 1e-16, 1e4
+LARGEST_LEVEL = 1e9  # of a market series, in size
+ISO_DATE = re.compile(r"\d{4}-?\d\d-?\d\d|$|NaT|nan")  # or nothing, in words of pandas
+LONGEST_NAME = 64  # bytes of an asset's name: results are stored in files named by it
 
 
 def check_daily(daily: pd.DataFrame) -> pd.DataFrame:
@@ -23,7 +31,7 @@ def check_daily(daily: pd.DataFrame) -> pd.DataFrame:
     table = daily.copy()
     if not len(table):
         raise PanelError("daily.parquet: the table is empty; it needs one row for each asset and trading day")
-    table["asset"] = table["asset"].astype(object).fillna("").astype(str).astype(object)
+    table["asset"] = _names(table["asset"], "daily.parquet")
     nameless = int((table["asset"] == "").sum())
     if nameless:
         raise PanelError(f"daily.parquet: {nameless} row(s) name no asset (column asset); name it or drop them")
@@ -52,6 +60,12 @@ def check_daily(daily: pd.DataFrame) -> pd.DataFrame:
     rv = table["rv"].to_numpy()
     _reject(table, ~np.isfinite(rv), "rv", "drop the day or supply its realized variance")
     _reject(table, rv <= 0, "rv", "a realized variance is a positive decimal; drop days without trading")
+    _reject(
+        table,
+        (rv < SMALLEST_RV) | (rv > LARGEST_RV),
+        "rv",
+        f"a decimal daily variance lies between {SMALLEST_RV:g} and {LARGEST_RV:g}; correct it or drop the day",
+    )
     if np.median(rv) > LARGEST_MEDIAN_RV:
         raise PanelError(
             f"daily.parquet: the median rv is {np.median(rv):.3g}, a daily volatility of {np.sqrt(np.median(rv)):.0%}; "
@@ -80,10 +94,11 @@ def check_assets(assets: pd.DataFrame, daily: pd.DataFrame, targets: Sequence[st
     unknown = [name for name in targets if name not in first_rows.index]
     if unknown:
         raise PanelError(
-            f"--targets: {unknown[0]} is not in daily.parquet (it has {_few(first_rows.index)}); check the spelling"
+            f"--targets: {printable(unknown[0])} is not in daily.parquet (it has {_few(first_rows.index)}); check the "
+            "spelling"
         )
     table = assets.copy() if len(assets) else pd.DataFrame({"asset": first_rows.index})
-    table["asset"] = table["asset"].astype(str).astype(object)
+    table["asset"] = _names(table["asset"], "assets.parquet")
     twice = table.duplicated("asset")
     if twice.any():
         raise PanelError(f"assets.parquet: asset {table.loc[twice, 'asset'].iloc[0]} has more than one row; keep one")
@@ -101,7 +116,7 @@ def check_assets(assets: pd.DataFrame, daily: pd.DataFrame, targets: Sequence[st
     for asset, role in zip(table["asset"], table["role"], strict=True):
         if role not in ROLES:
             raise PanelError(
-                f"assets.parquet: asset {asset} has the unknown role {role!r} (column role); use source or target"
+                f"assets.parquet: asset {asset} has the unknown role {_shown(role)} (column role); use source or target"
             )
     roles = table.set_index("asset")["role"]
     for name in targets:
@@ -163,6 +178,13 @@ def check_market(market: pd.DataFrame, series: Sequence[str]) -> pd.DataFrame:
         if infinite.any():
             date = table.loc[infinite, "date"].iloc[0]
             raise PanelError(f"market.parquet: {name} is infinite on {date:%Y-%m-%d}; correct it or leave it empty")
+        far = table[name].abs() > LARGEST_LEVEL
+        if far.any():
+            date, level = table.loc[far, "date"].iloc[0], table.loc[far, name].iloc[0]
+            raise PanelError(
+                f"market.parquet: {name} is {level:g} on {date:%Y-%m-%d}, beyond {LARGEST_LEVEL:g}; correct it or "
+                "leave it empty"
+            )
         if name == "hsi" and (table[name] <= 0).any():
             date = table.loc[table[name] <= 0, "date"].iloc[0]
             raise PanelError(
@@ -179,13 +201,15 @@ def check_gaps(daily: pd.DataFrame) -> None:
     """
     by_asset = {str(name): dates.to_numpy() for name, dates in daily.groupby("asset", sort=True)["date"]}
     calendar, trading = np.unique(daily["date"].to_numpy(), return_counts=True)
-    alive = np.zeros(len(calendar), dtype=np.int64)
-    for dates in by_asset.values():
-        alive += (calendar >= dates[0]) & (calendar <= dates[-1])
+    # how many assets live on a day: those that have begun less those that have ended
+    firsts = np.searchsorted(calendar, [dates[0] for dates in by_asset.values()])
+    lasts = np.searchsorted(calendar, [dates[-1] for dates in by_asset.values()])
+    days = len(calendar)
+    alive = np.cumsum(np.bincount(firsts, minlength=days) - np.bincount(lasts + 1, minlength=days + 1)[:days])
     common = calendar[2 * trading >= alive]
     for asset, dates in by_asset.items():
-        inside = common[(common >= dates[0]) & (common <= dates[-1])]
-        missing = np.setdiff1d(inside, dates, assume_unique=True)
+        begin, end = np.searchsorted(common, dates[0]), np.searchsorted(common, dates[-1], side="right")
+        missing = np.setdiff1d(common[begin:end], dates, assume_unique=True)
         if len(missing):
             raise PanelError(
                 f"daily.parquet: asset {asset} has no row for {pd.Timestamp(missing[0]):%Y-%m-%d}, a day on which most "
@@ -201,14 +225,18 @@ def _dates(
     try:
         if pd.api.types.is_numeric_dtype(table[column]) and table[column].notna().any():
             raise ValueError(f"it holds numbers such as {table[column].iloc[0]}")
-        dates = pd.to_datetime(table[column])
+        text = pd.api.types.is_string_dtype(table[column]) or pd.api.types.is_object_dtype(table[column])
+        # of other texts a guess would be made: which number is the month, and what day "today" is
+        odd = [day for day in table[column].dropna().unique() if isinstance(day, str) and not ISO_DATE.match(day)]
+        if odd:
+            raise ValueError(f"it holds {_shown(odd[0])}")
+        dates = pd.to_datetime(table[column], format="ISO8601" if text else None)
         if getattr(dates.dt, "tz", None) is not None:
             dates = dates.dt.tz_localize(None)
         dates = dates.dt.as_unit("ns")
     except (ValueError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:120]
         raise PanelError(
-            f"{name}: column {column} is not a date ({reason}); store dates, or text like 2024-12-31"
+            f"{name}: column {column} is not a date ({printable(error, 120)}); store dates, or text like 2024-12-31"
         ) from error
     if empty is not None:
         dates = dates.fillna(empty)
@@ -220,6 +248,22 @@ def _dates(
             "row"
         )
     return dates.dt.normalize()
+
+
+def _names(assets: "pd.Series[Any]", name: str) -> "pd.Series[str]":
+    """Names of assets as text that can be printed on a line and be part of a file's name; what is empty is ``""``."""
+    texts = assets.astype(object).fillna("").astype(str).astype(object)
+    for text in texts.unique():
+        if not text.isprintable():
+            raise PanelError(
+                f"{name}: the asset {_shown(text)} (column asset) has a character that cannot be printed; rename it"
+            )
+        if len(text.encode()) > LONGEST_NAME:
+            raise PanelError(
+                f"{name}: the asset {_shown(text)}... (column asset) has a name of {len(text.encode())} bytes; results "
+                f"are stored in files named by it, so shorten it to {LONGEST_NAME}"
+            )
+    return texts
 
 
 def _numbers(table: pd.DataFrame, column: str, name: str) -> "pd.Series[float]":

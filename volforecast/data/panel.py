@@ -5,6 +5,7 @@ A panel folder (local path or ``s3://`` URL) holds ``daily.parquet`` (one file o
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
@@ -17,9 +18,16 @@ import pyarrow.dataset as ds
 from botocore.exceptions import BotoCoreError
 
 from volforecast.data.checks import check_assets, check_daily, check_gaps, check_market
+from volforecast.data.files import UNREADABLE, parquet, read_columns
 from volforecast.errors import PanelError
+from volforecast.printable import printable
 
 MARKET_SERIES = ("us3m", "hsi", "ads", "epu", "vix")
+OPTIONAL = {
+    "daily.parquet": ("close", "volume", "earnings_next_day"),
+    "assets.parquet": ("name", "sector", "role", "first_trading_day"),
+}
+MOST_LISTED = 20  # columns of a table that a message lists
 
 
 @dataclass(frozen=True)
@@ -74,14 +82,9 @@ def read_panel(
         PanelError: A table is missing or breaks a rule; the message names asset, date, column and remedy.
     """
     columns = columns or Columns()
-    daily = _read_table(path, "daily.parquet", columns, required=True)
-    daily = check_daily(_renamed(daily, columns, "daily.parquet"))
-    assets = _read_table(path, "assets.parquet", columns, required=False)
-    assets = check_assets(_renamed(assets, columns, "assets.parquet") if len(assets) else assets, daily, targets)
-    market = _read_table(path, "market.parquet", columns, required=False)
-    if "date" not in market:
-        market = market.rename(columns={columns.date: "date"})
-    market = check_market(market, MARKET_SERIES)
+    daily = check_daily(_read_table(path, "daily.parquet", columns, required=True))
+    assets = check_assets(_read_table(path, "assets.parquet", columns, required=False), daily, targets)
+    market = check_market(_read_table(path, "market.parquet", columns, required=False), MARKET_SERIES)
 
     # a target that is not asked for is no source either: its history was cut on purpose
     assets = assets[(assets["role"] == "source") | assets["asset"].isin(targets) | (not targets)].reset_index(drop=True)
@@ -95,13 +98,13 @@ def read_panel(
 
 
 def _read_table(path: str, name: str, columns: Columns, *, required: bool) -> pd.DataFrame:
+    """What the panel uses of a table, under the project's own names; empty if there is no such table."""
     try:
         filesystem, root = fsspec.core.url_to_fs(path)
         location = str(PurePosixPath(root) / name)
         found = filesystem.exists(location)
     except (OSError, ValueError, ImportError, BotoCoreError) as error:
-        reason = _one_line(error)
-        raise PanelError(f"{path}: cannot be reached ({reason}); check address and credentials") from error
+        raise PanelError(f"{path}: cannot be reached ({_reason(error)}); check address and credentials") from error
     if not found:
         if required:
             raise PanelError(
@@ -109,35 +112,39 @@ def _read_table(path: str, name: str, columns: Columns, *, required: bool) -> pd
             )
         return pd.DataFrame()
     try:
-        dataset = ds.dataset(location, filesystem=filesystem, format="parquet")
+        dataset = parquet(location, filesystem)
         if name == "daily.parquet" and columns.asset not in dataset.schema.names and filesystem.isdir(location):
             # as text: numbers would turn the folder asset=005930 into the asset 5930
             folders = ds.partitioning(pa.schema([(columns.asset, pa.string())]), flavor="hive")
-            dataset = ds.dataset(location, filesystem=filesystem, format="parquet", partitioning=folders)
-        # without pandas' metadata an index of the writer's (often the date) is a column like any other
-        table: pd.DataFrame = dataset.to_table().to_pandas(ignore_metadata=True)
-    except (OSError, ValueError, TypeError, NotImplementedError, BotoCoreError) as error:
-        raise PanelError(f"{path}/{name}: not a readable Parquet table ({_one_line(error)}); write it again") from error
-    return table
+            dataset = parquet(location, filesystem, folders)
+        wanted = _wanted(dataset.schema.names, columns, name)
+        table = read_columns(dataset, filesystem, list(wanted), f"{path}/{name}")
+    except UNREADABLE as error:
+        raise PanelError(f"{path}/{name}: not a readable Parquet table ({_reason(error)}); write it again") from error
+    return table.rename(columns=wanted)
 
 
-def _renamed(table: pd.DataFrame, columns: Columns, name: str) -> pd.DataFrame:
-    """The table under the project's own column names."""
-    if len({columns.asset, columns.date, columns.rv}) < 3:
-        raise PanelError(
-            f"--columns: {columns.asset}, {columns.date}, {columns.rv} name a column twice; give three names"
-        )
-    wanted = {columns.asset: "asset"}
-    if name == "daily.parquet":
-        wanted |= {columns.date: "date", columns.rv: "rv"}
-    missing = [column for column in wanted if column not in table]
-    if missing:
-        raise PanelError(
-            f"{name}: no column {', '.join(map(repr, missing))} (it has {', '.join(map(str, table.columns))}); "
-            "name the columns with --columns asset=...,date=...,rv=..."
-        )
-    clash = [new for old, new in wanted.items() if old != new and new in table]
-    return table.drop(columns=clash).rename(columns=wanted)
+def _wanted(present: Sequence[str], columns: Columns, name: str) -> dict[str, str]:
+    """The columns to read of a table, with the project's own names for them."""
+    own = (columns.asset, columns.date, columns.rv)
+    if len(set(own)) < 3:
+        raise PanelError(f"--columns: {', '.join(own)} name a column twice; give three names")
+    if name == "market.parquet":
+        date = "date" if "date" in present else columns.date
+        wanted = {series: series for series in MARKET_SERIES} | {date: "date"}
+    else:
+        asked = {columns.asset: "asset"}
+        if name == "daily.parquet":
+            asked |= {columns.date: "date", columns.rv: "rv"}
+        missing = [column for column in asked if column not in present]
+        if missing:
+            listed = ", ".join(map(str, present[:MOST_LISTED])) + (", ..." if len(present) > MOST_LISTED else "")
+            raise PanelError(
+                f"{name}: no column {', '.join(map(repr, missing))} (it has {printable(listed, 500)}); "
+                "name the columns with --columns asset=...,date=...,rv=..."
+            )
+        wanted = {column: column for column in OPTIONAL[name]} | asked
+    return {column: ours for column, ours in wanted.items() if column in present}
 
 
 def _fingerprint(*tables: pd.DataFrame) -> str:
@@ -154,5 +161,5 @@ def _fingerprint(*tables: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def _reason(error: Exception) -> str:
+    return printable(error, 200) or type(error).__name__

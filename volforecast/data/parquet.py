@@ -5,6 +5,10 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from volforecast.data.files import UNREADABLE, check_rows
+from volforecast.errors import InputError
+from volforecast.printable import printable
+
 
 def to_parquet(table: pa.Table) -> bytes:
     """The table as one Parquet file, without pandas' or a schema's metadata."""
@@ -18,5 +22,16 @@ def to_parquet(table: pa.Table) -> bytes:
 
 
 def from_parquet(payload: bytes, columns: list[str] | None = None) -> pa.Table:
-    """The table in a Parquet file, or some of its columns."""
-    return pq.read_table(io.BytesIO(payload), columns=columns)
+    """The table in a Parquet file, or some of its columns.
+
+    Raises:
+        InputError: It is no such table, or claims more rows than its bytes can hold.
+    """
+    try:
+        check_rows(pq.read_metadata(io.BytesIO(payload)).num_rows, len(payload), "a stored table")
+        table = pq.read_table(io.BytesIO(payload), columns=columns)
+        table.validate(full=True)
+    except UNREADABLE as error:
+        reason = printable(error, 200) or type(error).__name__
+        raise InputError(f"a stored table cannot be read as Parquet ({reason}); compute it again") from error
+    return table

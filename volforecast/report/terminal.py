@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cluster.driver import Summary
@@ -15,6 +16,7 @@ from cluster.usage import Usage, peak_memory
 from volforecast.data.parquet import from_parquet
 from volforecast.evaluation.layout import printed
 from volforecast.evaluation.order import ALL
+from volforecast.printable import printable
 
 if TYPE_CHECKING:
     from volforecast.data.build import BuiltPanel
@@ -40,7 +42,7 @@ def print_outcome(out: str, summary: Summary) -> None:
     lines = [f"failed: {failure.name}: {failure.reason} (attempt {count})" for count, failure in summary.failures]
     lines += [f"not computed: {blocked.unit.name} needs {blocked.because.name}" for blocked in summary.blocked]
     for line in lines[:SHOWN]:
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
     if len(lines) > SHOWN:
         print(f"... and {len(lines) - SHOWN} more: volforecast status {out}", file=sys.stderr)
     if lines:
@@ -90,7 +92,7 @@ def print_tables(out: str) -> None:
         previous = name
         numbers = ["n/a" if np.isnan(value) else f"{value:.3f}" for value in row]
         cells = [f"[bold]{n}[/bold]" if v == b else n for n, v, b in zip(numbers, row, best, strict=True)]
-        table.add_row(name, *cells)
+        table.add_row(escape(name), *cells)
     # a pipe or a file has no width of its own; the table must not be cut to 80 columns there
     Console(width=None if sys.stdout.isatty() else 16 + 9 * len(shown.columns)).print(table)
     where = objects.url
@@ -108,11 +110,12 @@ def print_status(store: ResultStore) -> int:
         counts[0] += 1
         counts[1] += unit.key in done
         counts[2] += unit.key in failures
-    print(f"{plan.study} in {store.url}, seed {plan.config.get('seed')}, data {plan.data[:12]}")
+    seed, data = str(plan.config.get("seed"))[:20], plan.data[:12]
+    print(printable(f"{plan.study} in {store.url}, seed {seed}, data {data}"))
     for kind, (total, finished, failed) in kinds.items():
-        print(f"  {kind}: {finished} of {total} done" + (f", {failed} failed" if failed else ""))
+        print("  " + printable(f"{kind}: {finished} of {total} done" + (f", {failed} failed" if failed else "")))
     for count, failure in sorted(failures.values(), key=lambda entry: entry[1].name):
-        print(f"failed: {failure.name}: {failure.reason} (attempts {count})")
+        print(printable(f"failed: {failure.name}: {failure.reason} (attempts {count})"))
     return 1 if failures else 0
 
 
@@ -121,7 +124,7 @@ def print_built(out: str, built: "BuiltPanel") -> None:
     daily: Any = built.daily
     print(f"{out}: {daily['asset'].nunique()} assets, {len(daily):,} days")
     for row in built.dropped.head(SHOWN).itertuples():
-        print(f"  left out: {row.asset} {row.date:%Y-%m-%d}: {row.reason}")
+        print(printable(f"  left out: {row.asset} {row.date:%Y-%m-%d}: {row.reason}"))
     if len(built.dropped) > SHOWN:
         print(f"  ... and {len(built.dropped) - SHOWN} more days left out")
 
