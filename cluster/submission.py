@@ -7,7 +7,7 @@ it may call a run failed that is done, or running that is dead.
 import hashlib
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from cluster.errors import ClusterError, ClusterLostError, EngineError
@@ -77,15 +77,21 @@ def connect(address: str) -> JobClient:
         raise ClusterError(f"no Ray cluster takes jobs at {address} ({reason}); check --address") from error
 
 
-def submit(client: JobClient, job: Job, say: Callable[[str], None]) -> str:
+def submit(client: JobClient, job: Job, say: Callable[[str], None], given_up: Collection[str] = ()) -> str:
     """Submit a job, unless it is on its way already; its submission id.
+
+    Args:
+        client: The Jobs API.
+        job: What to run.
+        say: Takes a line about it.
+        given_up: Attempts that do not count as on their way, whatever the Jobs API says of them.
 
     Raises:
         ClusterError: The cluster does not take it.
     """
     attempts = {info.submission_id: info for info in client.list_jobs() if _is_attempt(info.submission_id, job.name)}
     number = len(attempts) + 1
-    running = [name for name, info in attempts.items() if not info.status.is_terminal()]
+    running = [name for name, info in attempts.items() if not info.status.is_terminal() and name not in given_up]
     if running:
         say(f"already submitted as {running[0]}")
         return str(running[0])
@@ -126,14 +132,16 @@ def bring_to_end(
         ClusterError: The cluster does not take it.
         ClusterLostError: It was lost every time, or the Jobs API has gone; what is committed stays.
     """
+    lost: list[str] = []
     for _ in range(attempts):
-        name = submit(client, job, say)
+        name = submit(client, job, say, lost)
         code, message = _Watch(client, job, say, sleep, clock).until_it_ends(name, stalled_after)
         if code in FINAL:
             if code == WRONG_INPUT:
                 say(message)
             return code
         say(f"{name} was lost ({message})")
+        lost.append(name)
     standing = job.standing()
     if standing.complete:
         say(f"all {standing.units} units are committed; volforecast report makes their tables")

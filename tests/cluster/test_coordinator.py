@@ -4,12 +4,13 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from cluster.coordinator import Coordinator
 from cluster.study import Unit
+from tests.examples import examples
 
 ATTEMPTS = 3
 
@@ -318,11 +319,11 @@ class AnyInterleaving(RuleBasedStateMachine):
 
 
 TestAnyInterleaving = AnyInterleaving.TestCase
-TestAnyInterleaving.settings = settings(max_examples=150, stateful_step_count=40)
+TestAnyInterleaving.settings = examples(150, stateful_step_count=40)
 
 
 @given(plans(), st.data())
-@settings(max_examples=100)
+@examples(100)
 def test_the_order_of_events_does_not_change_where_a_run_ends(plan: list[Unit], data: Any) -> None:
     fate = {one.key: data.draw(st.sampled_from(["fine", "fine", "raises", "kills"])) for one in plan}
 

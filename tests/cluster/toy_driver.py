@@ -12,15 +12,16 @@ import msgspec
 from cluster import watch
 from cluster.driver import run_study
 from cluster.errors import ClusterLostError, StoreLostError
-from tests.cluster.toy_study import ToyStudy, Trouble, toy_data
+from tests.cluster.toy_study import ROWS, ToyStudy, Trouble, toy_data
 
 
 def main(out: str, trouble: str, address: str | None = None) -> int:
     study = ToyStudy(trouble=msgspec.json.decode(trouble, type=Trouble))
     watch.HEAD_SECONDS = float(os.environ.get("TOY_HEAD_SECONDS", watch.HEAD_SECONDS))
     watch.LATE_SECONDS = float(os.environ.get("TOY_LATE_SECONDS", watch.LATE_SECONDS))
+    data = toy_data(int(os.environ.get("TOY_ROWS", ROWS)))
     try:
-        summary = run_study(study, toy_data(), out, address=address, workers=None if address else 2)
+        summary = run_study(study, data, out, address=address, workers=None if address else 2)
     except (ClusterLostError, StoreLostError) as error:
         print(error, file=sys.stderr)
         return 3

@@ -24,9 +24,11 @@ from cluster.study import Output, Plan, Results, Unit
 
 Rows = NDArray[np.int64]
 PATIENCE = 60.0
+ROWS = 30_000
+MOST = 6 << 30  # bytes that a unit told to devour takes at most: others work on this machine
 
 
-def toy_data(rows: int = 30_000) -> Rows:
+def toy_data(rows: int = ROWS) -> Rows:
     """Rows of integers, large enough that Ray keeps them in shared memory."""
     return np.arange(rows * 8, dtype=np.int64).reshape(rows, 8) % 1009
 
@@ -37,7 +39,7 @@ class Trouble(Struct, frozen=True):
     Attributes:
         units: What the run of a unit does, by its name: ``raise``, ``segfault``, ``die``, ``die late``, ``die once``,
             ``wait``, ``alone`` (fails if another unit that is told so runs at the same time), ``devour`` (memory),
-            ``stall once`` (never ends), and ``halt before part``, ``halt before commit``, ``halt after commit``, where
+            ``stall once`` (never ends), ``tally`` (nothing but a mark for each time), and ``halt before part``, ``halt before commit``, ``halt after commit``, where
             the first attempt waits at that point of its commit for ``wake`` and the second goes through.
         scans: Likewise for what the source stores do with a unit's query; ``with a GPU`` fails where none was given.
         folder: Where ``once`` is remembered, where a unit that waits or halts leaves a file with its process's number,
@@ -57,8 +59,7 @@ class Trouble(Struct, frozen=True):
             case "segfault":
                 ctypes.string_at(0)
             case "die":
-                with here.open("a") as tally:
-                    tally.write("x")
+                _mark(here)
                 os.kill(os.getpid(), signal.SIGKILL)
             case "die late":  # when others stand in its queue
                 time.sleep(0.7)
@@ -78,11 +79,13 @@ class Trouble(Struct, frozen=True):
             case "stall once" if not here.exists():
                 _sign(here)
                 until((Path(self.folder) / "wake").exists, 600)
+            case "tally":
+                _mark(here)
             case "devour":
-                with here.open("a") as tally:
-                    tally.write("x")
-                greedy = []
-                until(lambda: greedy.append(b"x" * (64 << 20)))  # type: ignore[func-returns-value]
+                _mark(here)
+                greedy: list[bytes] = []
+                until(lambda: greedy.append(b"x" * (64 << 20)) or len(greedy) << 26 > MOST)  # type: ignore[func-returns-value]
+                raise ArithmeticError(f"{name} took {MOST >> 30} GiB and nobody stopped it")
             case "halt before part" | "halt before commit" | "halt after commit" if not here.exists():
                 self._halt(doing.removeprefix("halt "), here)
 
@@ -104,6 +107,11 @@ class Trouble(Struct, frozen=True):
         Objects.create = create  # type: ignore[method-assign]
 
 
+def _mark(here: Path) -> None:
+    with here.open("a") as tally:
+        tally.write("x")
+
+
 def _sign(here: Path) -> None:
     """Leave a file with this process's number, whole as soon as it is seen."""
     draft = here.with_name(f".{here.name}-{os.getpid()}")
@@ -114,7 +122,8 @@ def _sign(here: Path) -> None:
 class ToyStudy(Struct, frozen=True):
     """The study; ``cost`` is every unit's, and from 2 core-seconds on each is a bundle of its own.
 
-    ``memory`` is what every unit says it needs, ``gpus`` what a scan asks for.
+    ``memory`` is what every unit says it needs, ``gpus`` what a scan asks for, ``seconds`` what a unit takes (and a
+    source store's answer a tenth of it); none of them changes a byte.
     """
 
     targets: int = 4
@@ -122,6 +131,7 @@ class ToyStudy(Struct, frozen=True):
     memory: int = 0
     gpus: float = 0.0
     trouble: Trouble = Trouble()
+    seconds: float = 0.0
     name: ClassVar[str] = "toy"
 
     def plan(self, data: Any) -> Plan:
@@ -146,10 +156,12 @@ class ToyStudy(Struct, frozen=True):
     def scan(self, shard: Any, query: Any) -> Any:
         name, target = query
         self.trouble.strike(self.trouble.scans.get(name), name)
+        time.sleep(self.seconds / 10)
         return int((shard[:, target % 8] * (shard[:, 0] + 1)).sum())
 
     def run(self, unit: Unit, data: Any, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
         self.trouble.strike(self.trouble.units.get(unit.name), unit.name)
+        time.sleep(self.seconds)
         target = int(unit.coordinates["target"])
         if unit.kind == "scan":
             value = sum(answers)
