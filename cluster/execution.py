@@ -13,11 +13,13 @@ from ray.exceptions import (
     LocalRayletDiedError,
     NodeDiedError,
     ObjectLostError,
+    ObjectStoreFullError,
     OutOfDiskError,
     RayActorError,
     RayError,
     RayTaskError,
     RuntimeEnvSetupError,
+    WorkerCrashedError,
 )
 
 from cluster import session, watch
@@ -33,6 +35,7 @@ GIB = 1 << 30
 QUEUED = 2  # bundles in flight for each CPU: one runs, one waits where it will run
 # the machine has gone, or what the unit was to read has gone with one: nothing speaks against the unit itself
 DISPLACED = (NodeDiedError, LocalRayletDiedError, ObjectLostError)
+NO_ROOM = (OutOfDiskError, ObjectStoreFullError)
 Report = Callable[[Coordinator, int], None]
 
 
@@ -58,11 +61,16 @@ def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinato
     """
     _check_resources([unit for key, unit in coordinator.units.items() if key in coordinator.pending])
     began = time.monotonic()
-    run = _Run(study, data, store, coordinator, report)
     try:
+        run = _Run(study, data, store, coordinator, report)
         run.to_the_end()
     except RuntimeEnvSetupError as error:
         raise ClusterError(f"workers cannot be set up ({one_line(error)}); see the cluster's logs") from error
+    except NO_ROOM as error:
+        raise ClusterLostError(
+            "shared memory for the data is full, and so is the disk below Ray's temporary folder, to which it is moved "
+            "then (TMPDIR of a private Ray); what is committed stays: run the same command again where there is room"
+        ) from error
     except RayError as error:
         raise ClusterLostError(f"Ray failed ({one_line(error)}); what is committed stays, run it again") from error
     run.usage.wall = time.monotonic() - began
@@ -203,7 +211,7 @@ class _Run:
                 if isinstance(error.cause, EngineError):
                     raise error.cause from error
                 self._lost(ref, error.cause)
-            except (RuntimeEnvSetupError, OutOfDiskError):
+            except (RuntimeEnvSetupError, *NO_ROOM):
                 raise  # nothing that follows would fare better
             except RayError as error:
                 self._lost(ref, error)
@@ -246,6 +254,8 @@ class _Run:
                 self.coordinator.committed(unit.key)
             elif unit.key not in elsewhere:
                 reason = one_line(cause)
+                if isinstance(cause, WorkerCrashedError):  # Ray names nothing but its log files
+                    reason += " It crashed, or was killed from outside, as the kernel does when memory runs out."
                 self._record(unit, reason)
                 self.coordinator.lost(unit.key, reason, displaced=displaced)
 

@@ -17,6 +17,8 @@ from cluster.errors import ClusterError
 
 # every library that starts threads of its own; a unit gets the CPUs it asked for and no more
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+# where s3:// addresses lead: workers must go where the driver goes. Credentials are each machine's own and never travel
+ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "S3_REQUEST_TIMEOUT")
 LOOPBACK = "127.0.0.1"
 # with "no cluster of several machines" Ray leaves 127.0.0.1 alone and all its processes listen there only; otherwise it
 # rewrites it to the host's public address, and at any other address, 127.0.0.2 too, it listens on all interfaces
@@ -73,10 +75,11 @@ def _connected(address: str) -> Iterator[None]:
     import ray
     from ray.exceptions import RayError
 
+    variables = THREADS | {name: os.environ[name] for name in ENDPOINTS if name in os.environ}
     try:
         _knock(address)
         with _sigterm_kept():
-            ray.init(address=address, runtime_env={"env_vars": THREADS}, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, runtime_env={"env_vars": variables}, log_to_driver=False, logging_level="ERROR")
     except (OSError, ValueError, RuntimeError, RayError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ClusterError(f"no Ray cluster answers at {address} ({reason}); check --address") from error
