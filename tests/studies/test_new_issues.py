@@ -189,6 +189,8 @@ def test_a_model_that_cannot_be_estimated_is_named_and_the_others_finish(
     reasons = estimations.loc[estimations["reason"].notna()]
     assert set(reasons["model"]) == {"TO HAR-EXT"}
     assert reasons["reason"].str.contains("TO HAR-EXT at origin 60: ").any()
+    assert main(["status", str(out)]) == 1
+    assert f"no forecast: {target}/50: TO HAR-EXT at origin 60: " in capsys.readouterr().out
 
 
 def test_a_target_older_than_its_sources_has_nothing_to_select_at_first(

@@ -102,7 +102,7 @@ def print_tables(out: str) -> None:
 
 
 def print_status(store: ResultStore) -> int:
-    """How far a run is, by kind of unit, and what failed; 1 if something did, else 0."""
+    """How far a run is, by kind of unit, and what failed: units, and forecasts within units; 1 if any did, else 0."""
     plan, done, failures = store.plan(), store.committed(), store.failures()
     kinds: dict[str, list[int]] = {}
     for unit in plan.units:
@@ -116,7 +116,22 @@ def print_status(store: ResultStore) -> int:
         print("  " + printable(f"{kind}: {finished} of {total} done" + (f", {failed} failed" if failed else "")))
     for count, failure in sorted(failures.values(), key=lambda entry: entry[1].name):
         print(printable(f"failed: {failure.name}: {failure.reason} (attempts {count})"))
-    return 1 if failures else 0
+    unmade = _failed_forecasts(store.objects)
+    for line in unmade[:SHOWN]:
+        print(printable(f"no forecast: {line}"))
+    if len(unmade) > SHOWN:
+        print(f"... and {len(unmade) - SHOWN:,} more in tables/estimations")
+    return 1 if failures or unmade else 0
+
+
+def _failed_forecasts(objects: Objects) -> list[str]:
+    """Asset, period, model, origin and reason of each estimation that came to nothing while its unit was computed."""
+    payload = objects.read("tables/estimations.parquet")
+    if payload is None:
+        return []
+    made = from_parquet(payload).to_pandas()
+    failed = made[made["reason"].notna()]
+    return [f"{row.target}/{row.period}: {row.reason}" for row in failed.itertuples()]
 
 
 def print_built(out: str, built: "BuiltPanel") -> None:
