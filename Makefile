@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test test-s3 lint types bench bench-study bench-scale clean
+.PHONY: demo test test-s3 chaos lint types bench bench-study bench-scale clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,11 @@ test: $(VENV)/installed lint types
 # a real S3 server, Ceph's; the tests say which packages they want where it is not installed
 test-s3: $(VENV)/installed
 	$(BIN)/python -m pytest -q -m ceph
+
+# many more and ever new examples, then minutes of a cluster in which everything fails at random
+chaos: $(VENV)/installed
+	EXAMPLES=20 HYPOTHESIS_PROFILE=chaos $(BIN)/python -m pytest -q tests/cluster/test_coordinator.py tests/faults/test_protocol.py
+	$(BIN)/python -m pytest -q -s -m chaos --timeout=1800
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -3,7 +3,8 @@
 import json
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from cluster.coordinator import Blocked, Coordinator
 from cluster.errors import CorruptPartError, StoreError
 from cluster.progress import Display
 from cluster.session import ray_session
-from cluster.store import Failure, ResultStore
+from cluster.store import READERS, Failure, ResultStore
 from cluster.study import Plan, Study, Unit
 from cluster.usage import Usage
 
@@ -141,6 +142,10 @@ class _StoredResults:
 
     def payload(self, unit: Unit) -> bytes | None:
         return self.store.load(unit.key) if unit.key in self.done else None
+
+    def payloads(self, units: Sequence[Unit]) -> list[bytes | None]:
+        with ThreadPoolExecutor(READERS) as pool:  # one by one, a large study's would take hours on S3
+            return list(pool.map(self.payload, units))
 
     def settled(self, unit: Unit) -> bool:
         return unit.key in self.done or unit.key in self.given_up

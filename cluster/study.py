@@ -70,6 +70,9 @@ class Results(Protocol):
     def payload(self, unit: Unit) -> bytes | None:
         """The verified payload of a unit that is done, else None."""
 
+    def payloads(self, units: Sequence[Unit]) -> list[bytes | None]:
+        """The same of several, in their order, read at the same time."""
+
     def settled(self, unit: Unit) -> bool:
         """Whether the unit is done, or has failed, or needs one that has."""
 

@@ -39,8 +39,9 @@ class Trouble(Struct, frozen=True):
     Attributes:
         units: What the run of a unit does, by its name: ``raise``, ``segfault``, ``die``, ``die late``, ``die once``,
             ``wait``, ``alone`` (fails if another unit that is told so runs at the same time), ``devour`` (memory),
-            ``stall once`` (never ends), ``tally`` (nothing but a mark for each time), and ``halt before part``, ``halt before commit``, ``halt after commit``, where
-            the first attempt waits at that point of its commit for ``wake`` and the second goes through.
+            ``stall once`` (never ends), ``tally`` (nothing but a mark for each time), and ``halt before part``, ``halt
+            before commit``, ``halt after commit``, where the first attempt waits at that point of its commit for
+            ``wake`` and the second goes through.
         scans: Likewise for what the source stores do with a unit's query; ``with a GPU`` fails where none was given.
         folder: Where ``once`` is remembered, where a unit that waits or halts leaves a file with its process's number,
             and where it looks for ``go`` or ``wake``.
@@ -173,8 +174,7 @@ class ToyStudy(Struct, frozen=True):
 
     def summarise(self, plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
         lines = []
-        for unit in plan.units:
-            payload = results.payload(unit)
+        for unit, payload in zip(plan.units, results.payloads(plan.units), strict=True):
             lines.append(f"{unit.name} {'settled' if results.settled(unit) else 'open'} {(payload or b'').decode()}")
         yield "tables/units.txt", "\n".join(lines).encode()
 

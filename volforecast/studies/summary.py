@@ -26,13 +26,12 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
     """
     published: list[pa.Table] = []
     for group in _groups(plan).values():
-        for unit in group["selection"]:
-            payload = results.payload(unit)
+        for unit, payload in zip(group["selection"], results.payloads(group["selection"]), strict=True):
             if payload is not None:
                 yield f"selections/{_file_name(unit)}", payload
         if not all(map(results.settled, group["forecast"])):
             continue
-        parts = [(unit, results.payload(unit)) for unit in group["forecast"]]
+        parts = list(zip(group["forecast"], results.payloads(group["forecast"]), strict=True))
         naive = next((payload for unit, payload in parts if unit.coordinates["model"] == NAIVE), None)
         if naive is None:
             continue
@@ -46,7 +45,7 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
         return
     everything = pa.concat_tables(published).to_pandas()
     forecasts = everything[list(FORECAST_COLUMNS)]
-    sets = [results.payload(unit) for unit in plan.units if unit.kind == "confidence"]
+    sets = results.payloads([unit for unit in plan.units if unit.kind == "confidence"])
     tables = make_tables(forecasts, [from_parquet(payload).to_pandas() for payload in sets if payload])
     tables["estimations"] = everything[ESTIMATION_COLUMNS].drop_duplicates(ignore_index=True)
     for name, table in tables.items():
