@@ -80,6 +80,18 @@ def test_a_lost_unit_leaves_again_until_its_attempts_are_used_up() -> None:
     assert [(one.unit.key, one.because.key) for one in coordinator.blocked()] == [("b", "a")]
 
 
+def test_a_unit_whose_machines_die_keeps_its_attempts() -> None:
+    coordinator = Coordinator([unit("a")], attempts=2)
+    for times in range(19):
+        assert names(coordinator.take()) == ["a"]
+        assert coordinator.lost("a", "its machine died", displaced=True), times
+    coordinator.take()
+    assert coordinator.lost("a", "worker died"), "displacements used up its attempts"
+    coordinator.take()
+    assert not coordinator.lost("a", "its machine died", displaced=True)
+    assert coordinator.failed == {"a": "its machine died"}
+
+
 def test_one_that_takes_its_worker_down_does_not_use_up_its_siblings_attempts() -> None:
     coordinator = Coordinator([unit(f"u{i}", cost=0.1) for i in range(5)], attempts=3)
     taken = []
@@ -191,6 +203,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.out: set[str] = set()
         self.failed: set[str] = set()
         self.losses: Counter[str] = Counter()  # since the last commit
+        self.displaced: Counter[str] = Counter()  # likewise
         self.damages: Counter[str] = Counter()
         self.starts: Counter[str] = Counter()
         self.coordinator = Coordinator(plan, self.stored, attempts=ATTEMPTS)
@@ -210,7 +223,7 @@ class AnyInterleaving(RuleBasedStateMachine):
             assert one.key not in self.stored, "computed although it is done"
             assert one.key not in self.failed, "computed although it has failed"
             assert self.stored.issuperset(one.needs), "left before its needs were there"
-            assert len(bundle) == 1 or not (one.sharded or self.losses[one.key])
+            assert len(bundle) == 1 or not (one.sharded or self.losses[one.key] or self.displaced[one.key])
             self.out.add(one.key)
             self.starts[one.key] += 1
 
@@ -220,7 +233,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         key = self._some(data, self.out)
         self.out.discard(key)
         self.stored.add(key)
-        del self.losses[key]
+        del self.losses[key], self.displaced[key]
         self.coordinator.committed(key)
         self._note_failures()
 
@@ -246,7 +259,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         """A worker that was thought dead has finished after all."""
         key = self._some(data, self.failed)
         self.stored.add(key)
-        del self.losses[key]
+        del self.losses[key], self.displaced[key]
         self.coordinator.committed(key)
         self._note_failures()
 
@@ -255,9 +268,15 @@ class AnyInterleaving(RuleBasedStateMachine):
     def lose(self, data: Any) -> None:
         key = self._some(data, self.out)
         self.out.discard(key)
-        self.losses[key] += 1
-        again = self.coordinator.lost(key, "worker died")
-        assert again is (self.losses[key] < ATTEMPTS)
+        if data.draw(st.integers(0, 3)) == 0:
+            self.displaced[key] += 1
+            self.starts[key] -= 1
+            again = self.coordinator.lost(key, "its machine died", displaced=True)
+            assert again is (self.displaced[key] < 10 * ATTEMPTS)
+        else:
+            self.losses[key] += 1
+            again = self.coordinator.lost(key, "worker died")
+            assert again is (self.losses[key] < ATTEMPTS)
         assert (key in self.coordinator.failed) is not again
         self._note_failures()
 

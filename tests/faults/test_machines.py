@@ -13,6 +13,8 @@ from cluster.store import ResultStore
 from tests.cluster.toy_study import ToyStudy, Trouble, files, toy_data, until
 from tests.faults.machines import Driver, Machines, kill, several_machines
 
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
 
@@ -127,6 +129,22 @@ def test_a_driver_killed_on_a_cluster_that_goes_on(
     assert code == 0, said
     assert files(out) == quiet
     assert done.items() <= {path: path.stat().st_mtime_ns for path in out.glob("commits/*")}.items()
+
+
+@pytest.mark.skipif(not Path(FAKETIME).exists(), reason=f"{FAKETIME} is not there; apt-get install libfaketime")
+def test_a_driver_whose_clock_is_wrong(
+    machines: Machines, quiet: dict[str, bytes], start: Callable[..., Driver], tmp_path: Path
+) -> None:
+    """It is a year ago there, and time runs twice as fast; the run was begun with the right clock."""
+    machines.have(2)
+    out = tmp_path / "out"
+    run_study(ToyStudy(), toy_data(), str(out), quiet=True)
+    for commit in sorted((out / "commits").iterdir())[::2]:
+        commit.unlink()
+    wrong = {"LD_PRELOAD": FAKETIME, "FAKETIME": "-400d x2", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    code, said = start(out, Trouble(), machines.address, **wrong).ends()
+    assert code == 0, said
+    assert files(out) == quiet
 
 
 def test_a_head_that_dies_ends_the_run_and_a_new_cluster_goes_on(
