@@ -4,7 +4,7 @@ A bar's ``timestamp`` is its OPEN, in the exchange's own time without a zone; ba
 trades may be absent. ``volume`` is in units of the asset, prices in any currency.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,11 +12,21 @@ import fsspec
 import numpy as np
 import pandas as pd
 
+from volforecast.data.checks import ISO_DATE, LONGEST_NAME
+from volforecast.data.files import read_file
 from volforecast.data.sessions import DEFAULT_CALENDAR, exchange_zone
 from volforecast.errors import PanelError
+from volforecast.printable import printable
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("timestamp", *PRICES, "volume")
+SMALLEST, LARGEST = 1e-18, 1e18  # price; beyond it, and beyond such a volume of one bar, products lose all meaning
+FIRST_YEAR, LAST_YEAR = 1900, 2099  # a stamp elsewhere is a mistake, and the sessions between are made day by day
+_EARLIEST, _LATEST = (
+    int(np.datetime64(f"{year}-01-01", "us").astype(np.int64)) for year in (FIRST_YEAR, LAST_YEAR + 1)
+)
+_LONGEST_STAMP = 64  # characters
+_WITH_ZONE = r"\d\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
 # By chance no 12 one-minute bars of a day lie all on the 5-minute grid (odds 5**-12): they are 5-minute bars.
 _ENOUGH_BARS = 12
 
@@ -50,8 +60,8 @@ def iter_bars(
         PanelError: Nothing is found at ``path``, an asset asked for is absent, or a bar breaks a rule.
         ConfigError: The calendar's name is not known.
     """
-    system, root = fsspec.core.url_to_fs(path)
     try:
+        system, root = fsspec.core.url_to_fs(path)
         is_folder = system.isdir(root)
         files = [name for name in system.ls(root, detail=False) if name.endswith(".parquet")] if is_folder else [root]
         found = is_folder or system.exists(root)
@@ -64,19 +74,23 @@ def iter_bars(
     if not files:
         raise PanelError(f"bars: folder {path} holds no .parquet file; write one <ASSET>.parquet an asset")
     if is_folder:
-        by_asset = {PurePosixPath(name).stem: name for name in sorted(files)}
-        for asset in _wanted(assets, by_asset, path):
-            yield asset, check_bars(_read_file(system, by_asset[asset]), asset, calendar)
+        by_asset = {PurePosixPath(name).stem: name for name in files}
+        for asset in _wanted(assets, sorted(by_asset), path):
+            where = f"bars: {printable(by_asset[asset])}"
+            _check_name(asset, where)  # before a file of that name is opened
+            yield asset, _checked(_read(system, by_asset[asset], where, COLUMNS), asset, calendar, where)
         return
-    table = _read_file(system, root)
+    where = f"bars: {printable(root)}"
+    table = _read(system, root, where, (*COLUMNS, "asset"))
     if "asset" not in table:
         table = table.assign(asset=PurePosixPath(root).stem)
     unnamed = table["asset"].isna() | (table["asset"].astype(str).str.strip() == "")
     if unnamed.any() or not len(table):
-        raise PanelError(f"bars: {path} has {int(unnamed.sum())} rows without asset of {len(table)}; name or drop them")
+        raise PanelError(f"{where} has {int(unnamed.sum())} rows without asset of {len(table)}; name or drop them")
     groups = table.groupby(table["asset"].astype(str), sort=True)
     for asset in _wanted(assets, sorted(map(str, groups.groups)), path):
-        yield asset, check_bars(groups.get_group(asset), asset, calendar)
+        _check_name(asset, where)
+        yield asset, _checked(groups.get_group(asset), asset, calendar, where)
 
 
 def check_bars(bars: pd.DataFrame, asset: str, calendar: str = DEFAULT_CALENDAR) -> pd.DataFrame:
@@ -92,27 +106,26 @@ def check_bars(bars: pd.DataFrame, asset: str, calendar: str = DEFAULT_CALENDAR)
         The six columns: ``timestamp`` naive ``datetime64[us]``, increasing, the rest float64.
 
     Raises:
-        PanelError: No bars, a missing column, a stamp that is none or occurs twice, a price that is NaN, infinite, zero
-            or negative, a high below its low, a volume that is NaN or negative, or a bar length that is not 1 or 5
-            minutes throughout. The message is one line and names asset, timestamp, column and remedy.
+        PanelError: No bars, a missing column, a stamp that is none, occurs twice or lies outside of the years 1900 to
+            2099, a price that is NaN or not between 1e-18 and 1e18, a high below its low, a volume that is NaN,
+            negative or above 1e18, or a bar length that is not 1 or 5 minutes throughout. The message is one line and
+            names asset, timestamp, column and remedy.
     """
-    missing = [column for column in COLUMNS if column not in bars]
-    if missing:
-        raise PanelError(
-            f"bars of {asset}: no column {', '.join(missing)} (it has {', '.join(map(str, bars.columns))}); "
-            f"bars need {', '.join(COLUMNS)}"
-        )
+    _require_columns(list(bars.columns), f"bars of {asset}")
     if not len(bars):
         raise PanelError(f"bars of {asset}: no rows; leave the asset out or write its bars")
     stamps = _stamps(bars["timestamp"], asset)
-    twice = stamps.duplicated()
-    if twice.any():  # before the conversion: a local clock shows one hour twice when summer time ends
-        raise PanelError(
-            f"bars of {asset}: timestamp {stamps[twice].iloc[0]} occurs more than once{_more(twice)}; keep one bar each"
-        )
+    # before the conversion: a local clock shows one hour twice when summer time ends
+    if not (np.diff(stamps.astype(np.int64)) > 0).all():
+        twice = stamps.duplicated()
+        if twice.any():
+            raise PanelError(
+                f"bars of {asset}: timestamp {stamps[twice].iloc[0]} occurs more than once{_more(twice)}; keep one bar "
+                "each"
+            )
     if stamps.dt.tz is not None:
         stamps = stamps.dt.tz_convert(exchange_zone(calendar)).dt.tz_localize(None)
-    table = pd.DataFrame({"timestamp": stamps.dt.as_unit("us")})
+    table = pd.DataFrame({"timestamp": stamps})
     for column in (*PRICES, "volume"):
         try:
             table[column] = bars[column].astype(np.float64)
@@ -122,14 +135,18 @@ def check_bars(bars: pd.DataFrame, asset: str, calendar: str = DEFAULT_CALENDAR)
             ) from error
     for column in PRICES:
         values = table[column].to_numpy()
-        bad = ~(np.isfinite(values) & (values > 0))
-        _reject(table, bad, asset, column, "prices are positive numbers: drop the bar (a missing minute is allowed)")
+        bad = ~((values >= SMALLEST) & (values <= LARGEST))
+        remedy = f"prices are positive numbers from {SMALLEST:g} to {LARGEST:g}: drop the bar (a minute may be missing)"
+        _reject(table, bad, asset, column, remedy)
     volume = table["volume"].to_numpy()
-    bad = ~(np.isfinite(volume) & (volume >= 0))
-    _reject(table, bad, asset, "volume", "write 0 where the volume is unknown, or drop the bar")
+    bad = ~((volume >= 0) & (volume <= LARGEST))
+    _reject(table, bad, asset, "volume", f"write 0 where the volume is unknown, at most {LARGEST:g}, or drop the bar")
     bad = table["high"].to_numpy() < table["low"].to_numpy()
     _reject(table, bad, asset, "high", "high is below low: repair the bar or drop it (columns swapped?)")
-    table = table.sort_values("timestamp", kind="stable", ignore_index=True)
+    if table["timestamp"].is_monotonic_increasing:  # as nearly always, and sorting takes longer than reading
+        table = table.reset_index(drop=True)
+    else:
+        table = table.sort_values("timestamp", kind="stable", ignore_index=True)
     bar_minutes(table["timestamp"], asset)
     return table
 
@@ -175,7 +192,14 @@ def bar_minutes(timestamps: "pd.Series[pd.Timestamp]", asset: str) -> int:
     return 1
 
 
+def implausible(stamps: "pd.Series[pd.Timestamp]") -> bool:
+    """Whether one of the stamps, which are in microseconds and not empty, lies outside of the years 1900 to 2099."""
+    micro = stamps.astype(np.int64).to_numpy()
+    return bool(len(micro)) and not _EARLIEST <= int(micro.min()) <= int(micro.max()) < _LATEST
+
+
 def _stamps(column: "pd.Series[Any]", asset: str) -> "pd.Series[pd.Timestamp]":
+    """The column as stamps in microseconds, with their zone if they have one."""
     stamps = column
     if not pd.api.types.is_datetime64_any_dtype(column.dtype):
         if pd.api.types.is_numeric_dtype(column.dtype):
@@ -184,36 +208,75 @@ def _stamps(column: "pd.Series[Any]", asset: str) -> "pd.Series[pd.Timestamp]":
                 "exchange-local or with their time zone"
             )
         text = column.astype(str)
-        zoned = text.str.contains(r"\d\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$", regex=True)
+        long = text.str.len() > _LONGEST_STAMP
+        if long.any():
+            raise PanelError(
+                f"bars of {asset}: timestamp {_shown(text[long].iloc[0])}... is longer than a date and time"
+                f"{_more(long)}; write YYYY-MM-DD HH:MM:SS"
+            )
+        zoned = text.str.contains(_WITH_ZONE)
         if zoned.any() and not zoned.all():
             raise PanelError(
-                f"bars of {asset}: timestamp {text[~zoned].iloc[0]} has no time zone, others have one; "
+                f"bars of {asset}: timestamp {printable(text[~zoned].iloc[0], 40)} has no time zone, others have one; "
                 "write all of them with it or none"
             )
         # With zones, offsets differ between winter and summer, so the common clock is UTC until the conversion.
         stamps = pd.to_datetime(column, utc=bool(zoned.any()), errors="coerce", format="ISO8601")
-        if stamps.isna().any():
+        odd = stamps.isna() | ~text.str.match(ISO_DATE.pattern)  # pandas would take "now" for the time of this run
+        if odd.any():
             raise PanelError(
-                f"bars of {asset}: timestamp {text[stamps.isna()].iloc[0]!r} is not a date and time"
-                f"{_more(stamps.isna())}; write YYYY-MM-DD HH:MM:SS"
+                f"bars of {asset}: timestamp {_shown(text[odd].iloc[0])} is not a date and time{_more(odd)}; "
+                "write YYYY-MM-DD HH:MM:SS"
             )
     if stamps.isna().any():
         raise PanelError(f"bars of {asset}: {int(stamps.isna().sum())} bars have no timestamp; fill it in or drop them")
+    try:
+        stamps = stamps.dt.as_unit("us")
+        far = implausible(stamps)
+    except (ValueError, OverflowError):  # more years than microseconds can count
+        far = True
+    if far:
+        raise PanelError(
+            f"bars of {asset}: a timestamp lies before {FIRST_YEAR} or after {LAST_YEAR}; correct it or drop the bar"
+        )
     return stamps
 
 
-def _read_file(system: Any, name: str) -> pd.DataFrame:
+def _read(system: Any, name: str, where: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Those of the columns that a file of bars has."""
+
+    def choose(present: Sequence[str]) -> Sequence[str]:
+        _require_columns(present, where)
+        return [column for column in columns if column in present]
+
+    return read_file(name, system, choose, where, numbers=(*PRICES, "volume"))
+
+
+def _checked(bars: pd.DataFrame, asset: str, calendar: str, where: str) -> pd.DataFrame:
     try:
-        with system.open(name, "rb") as stream:
-            if name.endswith(".csv"):
-                # "NA" is a ticker, so only the numbers may be missing.
-                empty = {column: ["", "NA", "NaN", "nan", "null"] for column in (*PRICES, "volume")}
-                text = {"asset": str, "timestamp": str}
-                table: pd.DataFrame = pd.read_csv(stream, dtype=text, keep_default_na=False, na_values=empty)
-                return table
-            return pd.read_parquet(stream)
-    except (OSError, ValueError) as error:
-        raise PanelError(f"bars: {name} cannot be read ({_line(error)}); give Parquet or CSV") from error
+        return check_bars(bars, asset, calendar)
+    except PanelError as error:
+        raise PanelError(f"{where}: {error}") from error
+
+
+def _require_columns(present: Sequence[str], where: str) -> None:
+    missing = [column for column in COLUMNS if column not in present]
+    if missing:
+        raise PanelError(
+            f"{where}: no column {', '.join(missing)} (it has {printable(', '.join(map(str, present)), 300)}); "
+            f"bars need {', '.join(COLUMNS)}"
+        )
+
+
+def _check_name(asset: str, where: str) -> None:
+    """Stop at an asset whose name no panel may hold."""
+    if not asset.isprintable():
+        raise PanelError(f"{where}: the asset {_shown(asset)} has a character that cannot be printed; rename it")
+    if len(asset.encode()) > LONGEST_NAME:
+        raise PanelError(
+            f"{where}: the asset {_shown(asset)}... has a name of {len(asset.encode())} bytes; shorten it to "
+            f"{LONGEST_NAME}"
+        )
 
 
 def _wanted(wanted: Collection[str] | None, found: Iterable[str], path: str) -> list[str]:
@@ -237,5 +300,9 @@ def _more(bad: "np.ndarray | pd.Series[bool]") -> str:
     return f" (and {count} more)" if count > 0 else ""
 
 
+def _shown(text: object) -> str:
+    return repr(str(text)[:40])
+
+
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return printable(error, 200) or type(error).__name__

@@ -3,7 +3,7 @@
 import io
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -12,10 +12,13 @@ import fsspec
 import pandas as pd
 from fsspec.implementations.local import LocalFileSystem
 
-from volforecast.data.bars import iter_bars
+from volforecast.data.bars import implausible, iter_bars
+from volforecast.data.checks import ISO_DATE, check_daily
+from volforecast.data.files import read_file
 from volforecast.data.realized import daily_from_bars
 from volforecast.data.sessions import DEFAULT_CALENDAR
 from volforecast.errors import PanelError
+from volforecast.printable import printable
 
 
 class BuiltPanel(NamedTuple):
@@ -64,13 +67,13 @@ def build_panel(
         overwrite: Replace a panel that is there.
 
     Raises:
-        PanelError: A panel is there already, a table or bar breaks a rule, no day of any asset can be used, or ``out``
-            cannot be written.
+        PanelError: A panel is there already, a table, a bar or a day made of bars breaks a rule, no day of any asset
+            can be used, or ``out`` cannot be written.
         ConfigError: An unknown calendar or a setting out of range.
     """
-    system, root = fsspec.core.url_to_fs(out)
-    target = PurePosixPath(root)
     try:
+        system, root = fsspec.core.url_to_fs(out)
+        target = PurePosixPath(root)
         present = system.exists(str(target / "daily.parquet"))
     except Exception as error:  # the S3 client's own errors (no credentials) share no base with OSError
         raise PanelError(f"panel {out} cannot be reached ({_line(error)}); check address and credentials") from error
@@ -83,15 +86,18 @@ def build_panel(
     for asset, bars in iter_bars(bars_path, calendar):
         if given is not None and asset not in given.index:
             raise PanelError(f"assets: {assets_path} has no row for {asset}, which has bars; add it or remove its bars")
-        days = daily_from_bars(
-            bars.assign(asset=asset),
-            calendar=calendar,
-            extra=extra,
-            listed=listed,
-            earnings=earnings,
-            min_coverage=min_coverage,
-            max_open_end=max_open_end,
-        )
+        try:
+            days = daily_from_bars(
+                bars.assign(asset=asset),
+                calendar=calendar,
+                extra=extra,
+                listed=listed,
+                earnings=earnings,
+                min_coverage=min_coverage,
+                max_open_end=max_open_end,
+            )
+        except PanelError as error:
+            raise PanelError(f"bars: {bars_path}: {error}") from error
         daily.append(days.daily)
         dropped.append(days.dropped)
     table = pd.concat(daily, ignore_index=True)
@@ -101,6 +107,10 @@ def build_panel(
             f"panel {out}: none of the {len(lost)} days can be used (first: {lost['asset'].iloc[0]}, "
             f"{lost['date'].iloc[0]:%Y-%m-%d}, {lost['reason'].iloc[0]}); check --calendar and the bars' time zone"
         )
+    try:
+        check_daily(table)  # no panel is written that cannot be read
+    except PanelError as error:
+        raise PanelError(f"bars: {bars_path} would make the panel's {error}") from error
     assets = _assets(given, table)
     if given is not None:
         absent = sorted(set(given.index) - set(assets["asset"]) - set(lost["asset"]))
@@ -147,28 +157,47 @@ def _read_assets(path: str) -> pd.DataFrame:
 
 def _read_dates(path: str, column: str, what: str) -> pd.DataFrame:
     """A small table with ``asset`` and a column of dates (optional in the asset table)."""
+    where = f"{what}: {path}"
+    required = ["asset", "date"] if what == "earnings" else ["asset"]
+
+    def choose(present: Sequence[str]) -> Sequence[str]:
+        missing = [name for name in required if name not in present]
+        if missing:
+            raise PanelError(f"{where} lacks {missing[0]} in column {missing[0]}; write it")
+        return required if what == "earnings" else present
+
     try:
-        with fsspec.open(path, "rb") as stream:
-            if path.endswith(".csv"):
-                table = pd.read_csv(stream, dtype=str, keep_default_na=False)
-            else:
-                table = pd.read_parquet(stream)
+        system, root = fsspec.core.url_to_fs(path)
     except Exception as error:  # as above
-        raise PanelError(f"{what}: {path} cannot be read ({_line(error)}); give a Parquet or CSV table") from error
-    required = ("asset", "date") if what == "earnings" else ("asset",)
-    missing = [name for name in required if name not in table]
-    if missing or table["asset"].isna().any():
-        raise PanelError(f"{what}: {path} lacks {', '.join(missing) or 'some values'} in column asset; write it")
+        raise PanelError(f"{where} cannot be read ({_line(error)}); give a Parquet or CSV table") from error
+    table = read_file(root, system, choose, where)
+    if table["asset"].isna().any():
+        raise PanelError(f"{where} lacks some values in column asset; write it")
     table["asset"] = table["asset"].astype(str)
+    for name in {"name", "sector", "role"} & set(table):
+        table[name] = table[name].astype(object).map(str, na_action="ignore")
     if column in table:
         try:
-            dates = pd.to_datetime(table[column].replace("", None))
-            table[column] = dates.dt.tz_localize(None).dt.normalize().dt.as_unit("us")
-        except (ValueError, TypeError, AttributeError) as error:
-            raise PanelError(
-                f"{what}: {path}, column {column} is not a date ({_line(error)}); write YYYY-MM-DD"
-            ) from error
+            table[column] = _days(table[column])
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise PanelError(f"{where}, column {column} is not a date ({_line(error)}); write YYYY-MM-DD") from error
     return table
+
+
+def _days(given: "pd.Series[Any]") -> "pd.Series[pd.Timestamp]":
+    """The column as dates without time and zone; empty where nothing is given."""
+    if pd.api.types.is_numeric_dtype(given) and given.notna().any():
+        raise ValueError(f"it holds numbers such as {given.dropna().iloc[0]}")
+    given = given.replace("", None)
+    text = pd.api.types.is_string_dtype(given) or pd.api.types.is_object_dtype(given)
+    odd = [day for day in given.dropna().unique() if isinstance(day, str) and not ISO_DATE.match(day)]
+    if odd:
+        raise ValueError(f"it holds {odd[0][:40]!r}")
+    dates = pd.to_datetime(given, format="ISO8601" if text else None)
+    dates = dates.dt.tz_localize(None).dt.as_unit("us").dt.normalize()
+    if implausible(dates.dropna()):
+        raise ValueError("a year is before 1900 or after 2099")
+    return dates
 
 
 def _write(system: Any, path: str, table: pd.DataFrame) -> None:
@@ -193,4 +222,4 @@ def _write(system: Any, path: str, table: pd.DataFrame) -> None:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return printable(error, 200) or type(error).__name__

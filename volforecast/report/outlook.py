@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from volforecast.printable import printable
 from volforecast.report.terminal import GIB
 from volforecast.studies.costs import Fixed, Outlook
 
@@ -20,7 +22,7 @@ def print_outlook(title: str, lines: Sequence[Outlook], fixed: Fixed, speed: Map
         speed: Seconds of each of these on this machine over those of the machine the costs come from.
         workers: CPUs.
     """
-    table = Table(title=title)
+    table = Table(title=Text(printable(title)))  # the panel's address is no markup
     for column in ("", "units", "estimations", "core-seconds here", "stored, MB"):
         table.add_column(column, justify="left" if column == "" else "right")
     here = {line.path: line.seconds * speed.get(line.path, 1.0) for line in lines}

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from cluster.driver import Summary
 from cluster.objects import Objects
@@ -82,7 +83,8 @@ def print_tables(out: str) -> None:
     table.add_column("model")
     for column in shown.columns:
         period, loss = map(str, tuple(column))
-        table.add_column(f"{'all' if period == ALL else 's=' + period}\n{loss}", justify="right")
+        heads = "all" if period == ALL else "s=" + period, loss
+        table.add_column(Text("\n".join(map(printable, heads))), justify="right")
     values = shown.to_numpy(dtype=float)
     best = np.fmin.reduce(values, axis=0)
     previous = ""
@@ -92,7 +94,7 @@ def print_tables(out: str) -> None:
         previous = name
         numbers = ["n/a" if np.isnan(value) else f"{value:.3f}" for value in row]
         cells = [f"[bold]{n}[/bold]" if v == b else n for n, v, b in zip(numbers, row, best, strict=True)]
-        table.add_row(escape(name), *cells)
+        table.add_row(Text(printable(name)), *cells)
     # a pipe or a file has no width of its own; the table must not be cut to 80 columns there
     Console(width=None if sys.stdout.isatty() else 16 + 9 * len(shown.columns)).print(table)
     where = objects.url
@@ -129,17 +131,19 @@ def _failed_forecasts(objects: Objects) -> list[str]:
     payload = objects.read("tables/estimations.parquet")
     if payload is None:
         return []
-    made = from_parquet(payload).to_pandas()
+    made = from_parquet(payload, ["target", "period", "reason"]).to_pandas()
     failed = made[made["reason"].notna()]
     return [f"{row.target}/{row.period}: {row.reason}" for row in failed.itertuples()]
 
 
 def print_built(out: str, built: "BuiltPanel") -> None:
     """What became of intraday bars."""
-    daily: Any = built.daily
-    print(f"{out}: {daily['asset'].nunique()} assets, {len(daily):,} days")
-    for row in built.dropped.head(SHOWN).itertuples():
-        print(printable(f"  left out: {row.asset} {row.date:%Y-%m-%d}: {row.reason}"))
+    dropped: Any = built.dropped
+    print(printable(f"{out}: {built.daily['asset'].nunique()} assets, {len(built.daily):,} days"))
+    for row in dropped.head(SHOWN).itertuples():
+        # an asset without any bars is left out as a whole, without a day
+        day = "" if pd.isna(row.date) else f" {row.date:%Y-%m-%d}"
+        print("  " + printable(f"left out: {row.asset}{day}: {row.reason}"))
     if len(built.dropped) > SHOWN:
         print(f"  ... and {len(built.dropped) - SHOWN} more days left out")
 
