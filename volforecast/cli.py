@@ -283,7 +283,10 @@ def _simulate(arguments: argparse.Namespace) -> int:
     names = ("sources", "targets", "source_days", "target_days", "bars_days")
     settings = load_settings(SimulatorSettings, arguments.config, {name: getattr(arguments, name) for name in names})
     write_simulated(simulate_panel(settings, arguments.seed), arguments.out)
-    print(printable(arguments.out) + f": {settings.sources} sources and {settings.targets} targets, {settings.source_days} days")
+    print(
+        printable(arguments.out)
+        + f": {settings.sources} sources and {settings.targets} targets, {settings.source_days} days"
+    )
     return DONE
 
 
