@@ -37,7 +37,7 @@ VALUES: Any = st.recursive(
         {np.str_("a"): 1},
         object(),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_what_has_no_single_text_is_refused(value: Any, depth: int) -> None:
