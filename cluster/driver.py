@@ -84,12 +84,11 @@ def run_study(
                     usage = took if usage is None else usage.joined(took)
             display.stage("tables and report")
             try:
-                counts = collect(study, store, plan)
+                counts, done = _collected(study, store, plan)
             except CorruptPartError:
                 store.set_damaged_aside(keys)  # all at once, not one a round
                 done = store.committed()
                 continue
-            done = store.committed()
             if done.issuperset(coordinator.units.keys() - coordinator.pending):
                 break  # what was computed is there
         else:
@@ -127,6 +126,20 @@ def collect(study: Study, store: ResultStore, plan: Plan | None = None) -> dict[
         for path, payload in study.summarise(plan, _StoredResults(store, plan, done)):
             store.objects.replace(path, payload)
     return counts
+
+
+def _collected(study: Study, store: ResultStore, plan: Plan) -> tuple[dict[str, int], set[str]]:
+    """Collect, and again where others (a worker that was thought dead, another driver) have committed meanwhile.
+
+    Returns:
+        What the done units counted, and which they are.
+    """
+    done = store.committed()
+    while True:
+        counts = collect(study, store, plan)
+        before, done = done, store.committed()
+        if done <= before:
+            return counts, done
 
 
 class _StoredResults:

@@ -53,9 +53,9 @@ def execute(study: Study, data: Any, store: ResultStore, coordinator: Coordinato
         What it took.
 
     Raises:
-        ClusterError: A unit asks for a GPU or for memory that no machine has (it would wait for ever), or the workers'
-            surroundings cannot be made.
-        ClusterLostError: Ray failed, its head has gone, or all its CPUs have; what is committed stays.
+        ClusterError: A unit asks for a GPU or for memory that no machine has (it would wait for ever), the data do not
+            fit into the machines' shared memory (likewise), or the workers' surroundings cannot be made.
+        ClusterLostError: Ray failed, its head has gone, all its CPUs have, or a disk is full; what is committed stays.
         StoreError: The results folder cannot be reached; what is committed stays.
         KeyboardInterrupt: Ctrl-C or SIGTERM; what is committed stays.
     """
@@ -127,12 +127,13 @@ class _Run:
         self.coordinator = coordinator
         self.report = report
         self.study_ref, self.data_ref = ray.put(study), ray.put(data)
-        self.stores = SourceStores(study, self.study_ref, data)
+        self.stores = SourceStores(study, self.study_ref, data, self.data_ref)
         self.in_flight: dict[Any, _Flight] = {}
         self.blamed: set[str] = set()
         self.usage = Usage(cpus=session.cpus())
         self.watch = watch.Watch(session.head(), session.cpus_alive)
         self.settled_seconds = self.settled_cost = 0.0
+        self.scan_patience = 1.0
 
     def to_the_end(self) -> None:
         try:
@@ -142,14 +143,16 @@ class _Run:
                 room = QUEUED * max(1, cpus) - len(self.in_flight)
                 while room > 0 and (units := self.coordinator.take()):
                     room -= self._submit(units)
-                if room > 0:
-                    self._help_stragglers(cpus)
+                self._help_stragglers(cpus, room)
                 self.report(self.coordinator, len(self.in_flight))
                 if self.in_flight:
                     self._settle_finished()
                 if not self.coordinator.scans_left:
                     self.stores.end(self.usage)
             self.report(self.coordinator, 0)
+        except ClusterLostError:
+            self.stores.actors = []  # nobody is there to be told to end them, and asking would wait for nobody
+            raise
         finally:
             # tasks in flight are not cancelled: Ray 2.60 aborts this process if one ends at the moment it is. They end
             # with the session; in a Ray that outlives the run they commit what they have begun, for the next to find
@@ -178,17 +181,20 @@ class _Run:
         words = (self.study_ref, self.store.url, list(flight.units), self.data_ref, *flight.answers)
         self.in_flight[run_bundle.options(**asks).remote(*words)] = flight
 
-    def _help_stragglers(self, cpus: int) -> None:
+    def _help_stragglers(self, cpus: int, room: int) -> None:
         """Where CPUs idle, send what is far too late a second time: its machine may be cut off and not yet known dead.
 
-        Harmless, because whichever copy comes first commits and the other finds the same bytes there.
+        Harmless, because whichever copy comes first commits and the other finds the same bytes there. Where it is an
+        answer of the source stores that is too late, they are made anew.
         """
         late = list(self._late())
         idle = cpus - (len(self.in_flight) - len(late))
-        for flight in late[: max(0, idle)]:
-            if flight.generation == self.stores.generation and not _answered(flight.answers):
-                self.stores.start_again()  # what waits for their answers comes back and asks the new ones
-                return
+        asked = [flight for flight in late if flight.generation == self.stores.generation]
+        if idle > 0 and any(not _answered(flight.answers) for flight in asked):
+            self.stores.start_again()  # what waits for their answers comes back and asks the new ones
+            self.scan_patience *= 2  # a scan that is merely slow must not be begun anew for ever
+            return
+        for flight in late[: max(0, min(idle, room))]:
             flight.copied = True
             self._send(_Flight(flight.units, flight.answers, flight.generation, copied=True))
 
@@ -196,7 +202,9 @@ class _Run:
         pace = self.settled_seconds / self.settled_cost if self.settled_cost else 1.0
         now = time.monotonic()
         for flight in self.in_flight.values():
-            if not flight.copied and now - flight.left > watch.LATE_SECONDS + watch.LATE_TIMES * pace * flight.cost:
+            patience = watch.LATE_SECONDS + watch.LATE_TIMES * pace * flight.cost
+            patience *= 1.0 if flight.generation is None else self.scan_patience
+            if not flight.copied and now - flight.left > patience:
                 yield flight
 
     def _settle_finished(self) -> None:
@@ -239,6 +247,8 @@ class _Run:
 
     def _lost(self, ref: Any, cause: BaseException) -> None:
         """A worker died: some of its units may be committed, the others get another attempt."""
+        if isinstance(cause, WorkerCrashedError):
+            session.check_disk()
         displaced = isinstance(cause, DISPLACED)
         if self.in_flight[ref].generation is not None and isinstance(cause, RayActorError):
             guilty, displaced = self._source_store_died(self.in_flight[ref])

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, ClusterLostError
 
 # every library that starts threads of its own; a unit gets the CPUs it asked for and no more
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -25,6 +26,9 @@ LOOPBACK = "127.0.0.1"
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 LONGEST = 30  # characters of a temporary folder's path that leave Ray enough for its sockets
 MIB = 1 << 20
+ANSWER_SECONDS = 20.0  # a question to a head that is there takes milliseconds; Ray gives up on one that is not after 60
+Answer = TypeVar("Answer")
+_private_folders: list[str] = []  # of the private Ray, where there is one
 
 
 @contextmanager
@@ -85,8 +89,14 @@ def _connected(address: str) -> Iterator[None]:
         raise ClusterError(f"no Ray cluster answers at {address} ({reason}); check --address") from error
     try:
         yield
-    finally:
+    except ClusterLostError:
+        with suppress(ClusterLostError):
+            in_time(ray.shutdown)
+        raise
+    except BaseException:
         ray.shutdown()
+        raise
+    ray.shutdown()
 
 
 def _knock(address: str) -> None:
@@ -99,9 +109,9 @@ def _knock(address: str) -> None:
 @contextmanager
 def _private(workers: int | None, object_store_mib: int | None, gpus: int | None) -> Iterator[None]:
     import ray
-    from ray.exceptions import RayError
 
     with _short_folder() as folder:
+        _check_disk(folder)  # Ray would try for half a minute
         try:
             try:
                 # inherited by the workers: cheaper than a runtime environment
@@ -117,12 +127,33 @@ def _private(workers: int | None, object_store_mib: int | None, gpus: int | None
                         _node_ip_address=LOOPBACK,
                         _temp_dir=folder,
                     )
-            except (OSError, ValueError, RuntimeError, RayError) as error:
+            except Exception as error:  # Ray raises it bare where its processes do not come up
+                _check_disk(folder)
                 reason = " ".join(str(error).split())[:200]
                 raise ClusterError(f"the private Ray did not start ({type(error).__name__}: {reason})") from error
+            _private_folders.append(folder)
             yield
         finally:
+            _private_folders.clear()
             ray.shutdown()
+
+
+def check_disk() -> None:
+    """Look at the disk below the private Ray's temporary folder: without it workers die and say nothing of why.
+
+    Raises:
+        ClusterLostError: It is full.
+    """
+    for folder in _private_folders:
+        _check_disk(folder)
+
+
+def _check_disk(folder: str) -> None:
+    if shutil.disk_usage(folder).free < MIB:
+        raise ClusterLostError(
+            f"the disk below {folder} is full, and Ray can start no worker then; make room there or set TMPDIR to "
+            "another disk, and run the same command again: what is committed stays"
+        )
 
 
 @contextmanager
@@ -184,6 +215,34 @@ def _sigterm_kept() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
+def in_time(question: Callable[[], Answer]) -> Answer:
+    """What Ray answers, who waits for a head that has gone until it ends the whole process, without a word.
+
+    Raises:
+        ClusterLostError: It has taken too long.
+    """
+    answers: list[Answer] = []
+    errors: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            answers.append(question())
+        except Exception as error:
+            errors.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(ANSWER_SECONDS)
+    if errors:
+        raise errors[0]
+    if not answers:
+        raise ClusterLostError(
+            f"the cluster's head has not answered for {ANSWER_SECONDS:.0f} s; what is committed stays: run the same "
+            "command again when there is a cluster"
+        )
+    return answers[0]
+
+
 def cpus() -> int:
     """CPUs of the connected cluster, now (it may grow); 1 where there is none yet."""
     return max(1, cpus_alive())
@@ -193,14 +252,14 @@ def cpus_alive() -> int:
     """CPUs of the machines that are alive, now."""
     import ray
 
-    return int(ray.cluster_resources().get("CPU", 0))
+    return int(in_time(ray.cluster_resources).get("CPU", 0))
 
 
 def machines() -> set[str]:
     """Names of the machines that are alive, now."""
     import ray
 
-    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+    return {node["NodeID"] for node in in_time(ray.nodes) if node["Alive"]}
 
 
 def head() -> Callable[[], bool]:
@@ -225,12 +284,31 @@ def memory() -> float | None:
     """Bytes for tasks on the largest machine of the cluster that runs any; None where there is none yet."""
     import ray
 
-    able = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
+    able = [node["Resources"] for node in in_time(ray.nodes) if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
     return max((float(resources.get("memory", 0.0)) for resources in able), default=None)
+
+
+def shared_memory() -> tuple[float, int]:
+    """Bytes of shared memory on the machine that has the least, of those that run tasks, and how many they are."""
+    import ray
+
+    able = [node["Resources"] for node in in_time(ray.nodes) if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
+    return min((float(has["object_store_memory"]) for has in able), default=float("inf")), max(1, len(able))
+
+
+def object_sizes(refs: list[Any]) -> list[int]:
+    """Bytes of shared memory that objects of this driver take; 0 for small ones, and behind a client's proxy."""
+    import ray
+    from ray.experimental import get_object_locations
+
+    if ray.util.client.ray.is_connected():
+        return [0] * len(refs)
+    found = get_object_locations(refs)
+    return [found[ref].get("object_size") or 0 for ref in refs]
 
 
 def gpus() -> float:
     """GPUs of the connected cluster, now."""
     import ray
 
-    return float(ray.cluster_resources().get("GPU", 0.0))
+    return float(in_time(ray.cluster_resources).get("GPU", 0.0))

@@ -7,6 +7,8 @@ import ray
 from ray.exceptions import RayError
 
 from cluster import session
+from cluster.errors import ClusterError
+from cluster.session import MIB
 from cluster.study import Study
 from cluster.usage import Usage
 from cluster.worker import SourceStore
@@ -19,10 +21,11 @@ class SourceStores:
         generation: How often the stores were started again.
     """
 
-    def __init__(self, study: Study, study_ref: Any, data: Any) -> None:
+    def __init__(self, study: Study, study_ref: Any, data: Any, data_ref: Any) -> None:
         self.study = study
         self.study_ref = study_ref
         self.data = data
+        self.data_ref = data_ref
         self.generation = 0
         self.gpus = 0.0
         self.count = 0  # of shards that were asked for; small data may give fewer
@@ -80,6 +83,21 @@ class SourceStores:
         if count != self.count:
             self.count = count
             self.shards = [ray.put(shard) for shard in self.study.shards(self.data, count)]
+            self._check_room()
         self.machines = session.machines()
         spread = SourceStore.options(scheduling_strategy="SPREAD", num_gpus=self.gpus)  # type: ignore[attr-defined]
         self.actors = [spread.remote(self.study_ref, shard) for shard in self.shards]
+
+    def _check_room(self) -> None:
+        """Stop where the data would never fit beside the shards, which stay in memory for as long as the stores live.
+
+        Ray lets tasks wait for room for ever, and moving data to disk does not help what must all be in memory at once.
+        """
+        data, *shards = session.object_sizes([self.data_ref, *self.shards])
+        room, machines = session.shared_memory()
+        if data + sum(shards) / machines > room:
+            raise ClusterError(
+                f"the data take {data / MIB:.0f} MiB of shared memory on each machine, the source stores "
+                f"{sum(shards) / machines / MIB:.0f} MiB more, and one has {room / MIB:.0f} MiB; use more machines, or "
+                "larger ones (Ray's object_store_memory)"
+            )

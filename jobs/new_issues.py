@@ -2,7 +2,7 @@
 
 import sys
 
-from volforecast.cli import main
+from volforecast.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main(["study", "new-issues", *sys.argv[1:]]))
+    command(["study", "new-issues", *sys.argv[1:]])

@@ -1,8 +1,6 @@
 """``python -m volforecast`` is the command ``volforecast``."""
 
-import sys
-
-from volforecast.cli import main
+from volforecast.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cluster.errors import ClusterLostError, EngineError, StoreLostError
 from volforecast import __version__
@@ -45,6 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     return code
+
+
+def command(argv: Sequence[str] | None = None) -> NoReturn:
+    """The process: run one command and end with its exit code."""
+    code = main(argv)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if code == LOST:
+        os._exit(code)  # a Ray whose head has gone may keep the process from ending
+    sys.exit(code)
 
 
 def _parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:

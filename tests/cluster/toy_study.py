@@ -39,9 +39,9 @@ class Trouble(Struct, frozen=True):
     Attributes:
         units: What the run of a unit does, by its name: ``raise``, ``segfault``, ``die``, ``die late``, ``die once``,
             ``wait``, ``alone`` (fails if another unit that is told so runs at the same time), ``devour`` (memory),
-            ``stall once`` (never ends), ``tally`` (nothing but a mark for each time), and ``halt before part``, ``halt
-            before commit``, ``halt after commit``, where the first attempt waits at that point of its commit for
-            ``wake`` and the second goes through.
+            ``stall once`` (never ends), ``tally`` (nothing but a mark for each time), ``linger`` (for 6 s), and ``halt
+            before part``, ``halt before commit``, ``halt after commit``, where the first attempt waits at that point of
+            its commit for ``wake`` and the second goes through.
         scans: Likewise for what the source stores do with a unit's query; ``with a GPU`` fails where none was given.
         folder: Where ``once`` is remembered, where a unit that waits or halts leaves a file with its process's number,
             and where it looks for ``go`` or ``wake``.
@@ -68,6 +68,8 @@ class Trouble(Struct, frozen=True):
             case "die once" if not here.exists():
                 here.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
+            case "linger":
+                time.sleep(6.0)
             case "alone":
                 (Path(self.folder) / "occupied").touch(exist_ok=False)
                 time.sleep(0.3)
