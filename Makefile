@@ -16,8 +16,9 @@ demo: $(VENV)/installed
 	$(BIN)/volforecast study new-issues --panel $(DEMO)/panel --out $(DEMO)/results --periods 50,150
 	@echo "open $(DEMO)/results/report.html in a browser"
 
+# two processes with a Ray each: much of the suite waits for things to die and to be noticed
 test: $(VENV)/installed lint types
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # a real S3 server, Ceph's; the tests say which packages they want where it is not installed
 test-s3: $(VENV)/installed
