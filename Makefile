@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test test-s3 chaos lint types bench bench-study bench-scale clean
+.PHONY: demo test test-s3 chaos audit lint types bench bench-study bench-scale clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,11 @@ test-s3: $(VENV)/installed
 chaos: $(VENV)/installed
 	EXAMPLES=20 HYPOTHESIS_PROFILE=chaos $(BIN)/python -m pytest -q tests/cluster/test_coordinator.py tests/faults/test_protocol.py
 	$(BIN)/python -m pytest -q -s -m chaos --timeout=1800
+
+# known flaws of the pinned versions; wants the index's own database
+audit: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --strict --no-deps -r constraints.txt
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

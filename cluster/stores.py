@@ -13,6 +13,8 @@ from cluster.study import Study
 from cluster.usage import Usage
 from cluster.worker import SourceStore
 
+USABLE = 0.8  # of shared memory: each object lies there in one piece, and the free rest may be in several
+
 
 class SourceStores:
     """The source stores of a run: one for each CPU of the cluster (or for each GPU's worth), started when first asked.
@@ -95,9 +97,10 @@ class SourceStores:
         """
         data, *shards = session.object_sizes([self.data_ref, *self.shards])
         room, machines = session.shared_memory()
-        if data + sum(shards) / machines > room:
+        if data + sum(shards) / machines > USABLE * room:
             raise ClusterError(
                 f"the data take {data / MIB:.0f} MiB of shared memory on each machine, the source stores "
-                f"{sum(shards) / machines / MIB:.0f} MiB more, and one has {room / MIB:.0f} MiB; use more machines, or "
+                f"{sum(shards) / machines / MIB:.0f} MiB more, and {USABLE * room / MIB:.0f} MiB of one's "
+                f"{room / MIB:.0f} can be used for them; use more machines, or "
                 "larger ones (Ray's object_store_memory)"
             )

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from cluster.session import ALONE, LOOPBACK, THREADS
-from tests.cluster.toy_study import Trouble, until
+from tests.cluster.toy_study import ToyStudy, Trouble, toy_data, until
 
 ROOT = Path(__file__).parent.parent.parent
 # a machine counts as dead after two seconds and not fourteen
@@ -138,6 +138,12 @@ class Driver:
         """End it without a word, if it has not ended."""
         self.process.kill()
         self.process.communicate()
+
+
+def ledger(out: Path) -> dict[str, int]:
+    """How many entries each unit of a toy run has in the ledger, by its name."""
+    names = {unit.key: unit.name for unit in ToyStudy().plan(toy_data()).units}
+    return {names[folder.name]: len(list(folder.iterdir())) for folder in out.glob("failures/*")}
 
 
 def kill(pid: int) -> None:

@@ -12,9 +12,8 @@ import msgspec
 import pytest
 from moto.server import ThreadedMotoServer
 
-from cluster.driver import run_study
 from cluster.objects import Objects
-from tests.cluster.toy_study import ToyStudy, Trouble, files, toy_data, until
+from tests.cluster.toy_study import Trouble, until
 from tests.faults.hosts import Hosts, several_hosts, unable
 
 pytestmark = [pytest.mark.cluster, pytest.mark.s3, pytest.mark.timeout(180)]
@@ -45,13 +44,6 @@ def bucket(hosts: Hosts) -> Iterator[str]:
         boto3.client("s3").create_bucket(Bucket="hosts")
         yield "s3://hosts"
     server.stop()
-
-
-@pytest.fixture(scope="module")
-def quiet(private_ray: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    out = tmp_path_factory.mktemp("quiet")
-    run_study(ToyStudy(), toy_data(), str(out), quiet=True)
-    return files(out)
 
 
 def objects(url: str) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ import pytest
 from cluster.driver import run_study
 from cluster.store import ResultStore
 from tests.cluster.toy_study import ToyStudy, Trouble, files, toy_data, until
-from tests.faults.machines import Driver, Machines, kill, several_machines
+from tests.faults.machines import Driver, Machines, kill, ledger, several_machines
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
@@ -22,33 +22,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 def machines() -> Iterator[Machines]:
     with several_machines() as machines:
         yield machines
-
-
-@pytest.fixture(scope="module")
-def quiet(private_ray: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Every file of a run in which nothing went wrong."""
-    out = tmp_path_factory.mktemp("quiet")
-    run_study(ToyStudy(), toy_data(), str(out), quiet=True)
-    return files(out)
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., Driver]]:
-    drivers: list[Driver] = []
-
-    def start(*words: object, **environment: str) -> Driver:
-        drivers.append(Driver(*words, **environment))  # type: ignore[arg-type]
-        return drivers[-1]
-
-    yield start
-    for driver in drivers:
-        driver.kill()
-
-
-def ledger(out: Path) -> dict[str, int]:
-    """How many entries each unit has in the ledger, by its name."""
-    names = {unit.key: unit.name for unit in ToyStudy().plan(toy_data()).units}
-    return {names[folder.name]: len(list(folder.iterdir())) for folder in out.glob("failures/*")}
 
 
 def test_workers_and_a_source_store_killed_at_chosen_points(
