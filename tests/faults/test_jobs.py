@@ -39,6 +39,8 @@ def address() -> Iterator[str]:
     dashboard = free_port()
     with tempfile.TemporaryDirectory(prefix="vf", dir="/tmp") as folder:
         settings = {"PORT": str(free_port()), "DASHBOARD_PORT": str(dashboard), "CPUS": "2", "RAY_TMPDIR": folder}
+        # the ray beside this interpreter: its environment need not be the active one
+        settings["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         head = subprocess.Popen(
             [str(ROOT / "infra" / "head.sh")],
             env=os.environ | settings,
