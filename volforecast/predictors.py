@@ -5,7 +5,7 @@ variances are in per cent squared here and in every model: with decimals XGBoost
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ IntArray = NDArray[np.int64]
 STD = ("rv_d", "rv_w", "rv_m")
 EXT = (*STD, "mom", "dv", "ea", *MARKET_SERIES)
 PREDICTOR_SETS = {"STD": STD, "EXT": EXT}
-WEEK, MONTH = 5, 22
+WEEK, MONTH = 5, 22  # days; an asset has its first monthly mean on its day 22
 PER_CENT_SQUARED = 1e4
 NO_LABEL = np.iinfo(np.int64).max  # the label date of an asset's last row: later than every cut
 
@@ -29,16 +29,19 @@ NO_LABEL = np.iinfo(np.int64).max  # the label date of an asset's last row: late
 class PredictorRows:
     """The rows of all assets, stacked; asset after asset (alphabetically), day after day.
 
-    Plain arrays, so that workers read them from shared memory without a copy.
+    Plain arrays, so that workers read them from shared memory without a copy. A model's predictors are always the first
+    columns: its volatility predictors (STD) or all of them (EXT). Other sets are rows of their own (:meth:`only`).
 
     Attributes:
         assets: Names, sorted; asset ``a`` owns rows ``offsets[a]:offsets[a + 1]``.
         offsets: Shape (assets + 1,).
-        X: All of ``EXT`` in that order (``STD`` is the first three), shape (rows, 11). NaN marks a predictor that does
-            not exist on that day.
+        X: Predictors, shape (rows, predictors). NaN marks one that does not exist on that day.
         y: Realized variance of the next trading day, per cent squared, shape (rows,); NaN on an asset's last row.
         date: Day t, in days since 1970-01-01.
         label_date: The day of the label, likewise; ``NO_LABEL`` on an asset's last row.
+        names: The columns of ``X``.
+        volatilities: How many of them, the first ones, are volatility predictors: those that similarity is measured by.
+        first_day: The first trading day of an asset on which its volatility predictors all exist.
     """
 
     assets: tuple[str, ...]
@@ -47,6 +50,19 @@ class PredictorRows:
     y: FloatArray
     date: IntArray
     label_date: IntArray
+    names: tuple[str, ...] = EXT
+    volatilities: int = len(STD)
+    first_day: int = MONTH
+
+    def width(self, predictors: str) -> int:
+        """How many of the columns a predictor set (``STD`` or ``EXT``) has: the first ones."""
+        return {"STD": self.volatilities, "EXT": len(self.names)}[predictors]
+
+    def only(self, names: tuple[str, ...], volatilities: int, first_day: int) -> "PredictorRows":
+        """The same rows with some predictors only; the first ``volatilities`` of them exist from ``first_day`` on."""
+        columns = [self.names.index(name) for name in names]
+        X = np.ascontiguousarray(self.X[:, columns])
+        return replace(self, X=X, names=names, volatilities=volatilities, first_day=first_day)
 
     def first_row(self, asset: str) -> int:
         """The row of the asset's trading day 1; its day t is row ``first_row + t - 1``."""

@@ -8,10 +8,10 @@ from volforecast.errors import ConfigError
 from volforecast.models.fnn import FNN
 from volforecast.models.har import HAR
 from volforecast.models.xgb import XGB
+from volforecast.predictors import MONTH
 from volforecast.studies.model_names import pick
 from volforecast.studies.rolling import Schedule
 from volforecast.transfer.dtw import DTW
-from volforecast.transfer.subsequences import FIRST_FULL_DAY
 
 
 class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -51,7 +51,7 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         Raises:
             ConfigError: A setting is out of range.
         """
-        first = FIRST_FULL_DAY + self.block_length - 1
+        first = MONTH + self.block_length - 1
         for period in self.periods:
             if period < first:
                 raise ConfigError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from volforecast.errors import FitError
 from volforecast.models.protocol import Model
-from volforecast.predictors import PREDICTOR_SETS, PredictorRows
+from volforecast.predictors import PredictorRows
 from volforecast.seeds import seed_of
 from volforecast.studies.model_names import NAIVE, ModelName
 from volforecast.transfer.training import SourcePool, TrainingSet, assemble, target_pairs
@@ -143,7 +143,7 @@ class Estimation:
     @property
     def width(self) -> int:
         """Number of predictors."""
-        return len(PREDICTOR_SETS[self.name.predictors])
+        return self.market.rows.width(self.name.predictors)
 
     def estimate(self, origin: int, days: IntArray) -> FloatArray:
         """Estimate at an origin and forecast the labels of the rows ``days``, in per cent squared.

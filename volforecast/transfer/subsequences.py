@@ -10,14 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from volforecast.predictors import MONTH, STD, PredictorRows
+from volforecast.predictors import MONTH, PredictorRows
 from volforecast.transfer import dtw_kernel
 from volforecast.transfer.dtw import DTW, Layout, Question, lay_out
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-FIRST_FULL_DAY = MONTH  # the first trading day on which rv_d, rv_w and rv_m all exist
 PAPER = DTW()
 
 
@@ -86,7 +85,7 @@ def queries_at(rows: PredictorRows, target: str, origins: Sequence[int], length:
     days = np.array(origins, dtype=np.int64)
     first = rows.first_row(target)
     first_day = int(days.min()) - length + 1
-    values = rows.X[first + first_day - 1 : first + int(days.max()), : len(STD)].copy()
+    values = rows.X[first + first_day - 1 : first + int(days.max()), : rows.volatilities].copy()
     return Queries(first_day, values, days, rows.date[first + days - 1], length)
 
 
@@ -109,7 +108,7 @@ def make_shards(
     for shard in np.unique(shard_of):
         names = tuple(asset for asset, s in zip(sources, shard_of, strict=True) if s == shard)
         ends = [rows.first_row(asset) + rows.days(asset) for asset in names]
-        begins = [min(rows.first_row(asset) + FIRST_FULL_DAY - 1, end) for asset, end in zip(names, ends, strict=True)]
+        begins = [min(rows.first_row(asset) + rows.first_day - 1, end) for asset, end in zip(names, ends, strict=True)]
         own = [slice(begin, end) for begin, end in zip(begins, ends, strict=True)]
         shards.append(
             SourceShard(
@@ -117,7 +116,7 @@ def make_shards(
                 first_rows=np.array(begins, dtype=np.int64),
                 offsets=np.concatenate([[0], np.cumsum([s.stop - s.start for s in own])]).astype(np.int64),
                 label_date=np.concatenate([rows.label_date[s] for s in own]),
-                layout=lay_out([rows.X[s, : len(STD)] for s in own], length, dtw.step(length), dtw.precision),
+                layout=lay_out([rows.X[s, : rows.volatilities] for s in own], length, dtw.step(length), dtw.precision),
             )
         )
     return shards

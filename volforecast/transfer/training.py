@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from volforecast.predictors import NO_LABEL, PREDICTOR_SETS, PredictorRows
 from volforecast.transfer.products import running_sums, sums_of_products
-from volforecast.transfer.subsequences import FIRST_FULL_DAY
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -128,7 +127,7 @@ class SourcePool:
 def make_pool(rows: PredictorRows, sources: tuple[str, ...]) -> SourcePool:
     """Every source's pairs, from the first day with all volatility predictors on."""
     own = [
-        np.arange(first + FIRST_FULL_DAY - 1, first + rows.days(asset))
+        np.arange(first + rows.first_day - 1, first + rows.days(asset))
         for asset, first in ((asset, rows.first_row(asset)) for asset in sources)
     ]
     row = np.concatenate(own).astype(np.int64)
@@ -141,16 +140,16 @@ def make_pool(rows: PredictorRows, sources: tuple[str, ...]) -> SourcePool:
     by_date = np.argsort(rows.date, kind="stable").astype(np.int64)
     rank = np.empty_like(by_date)
     rank[by_date] = np.arange(len(rank))
-    widths = [len(predictors) for predictors in PREDICTOR_SETS.values()]
+    widths = {rows.width(predictors) for predictors in PREDICTOR_SETS}
     complete = {width: np.asarray(~np.isnan(rows.X[:, :width]).any(axis=1))[by_date] for width in widths}
     products = {width: running_sums(rows.X, rows.y, row, ends, width) for width in widths}
     return SourcePool(row, label_date, by_date, rank, complete, dates, products)
 
 
 def target_pairs(rows: PredictorRows, target: str, origin: int) -> IntArray:
-    """Rows of the target's pairs known at the close of its day ``origin``: t = 22 ... origin - 1."""
+    """Rows of the target's pairs known at the close of its day ``origin``: from its first full day to origin - 1."""
     first = rows.first_row(target)
-    return np.arange(first + FIRST_FULL_DAY - 1, first + origin - 1, dtype=np.int64)
+    return np.arange(first + rows.first_day - 1, first + origin - 1, dtype=np.int64)
 
 
 def block_rows(starts: IntArray, length: int) -> IntArray:
@@ -182,7 +181,7 @@ def assemble(
         pool: The sources' pairs, made of them.
         own: Rows of the target.
         sources: Rows of the sources.
-        width: Predictors used (the first ``width`` of EXT: 3 is STD, 11 is EXT).
+        width: Predictors used, the first ones (:meth:`PredictorRows.width`).
         approach: How the rows were chosen.
         source_products: Sums of products over ``sources``, where they are known.
     """
