@@ -21,7 +21,7 @@ from cluster import s3
 from cluster.errors import StoreError, StoreLostError
 
 MISSING = (NotFoundError, FileNotFoundError)
-NO_ROOM = os.strerror(errno.ENOSPC)
+NO_ROOM = {os.strerror(errno.ENOSPC): "the disk is full", os.strerror(errno.EDQUOT): "the quota on the disk is used up"}
 WRITER = "writer"  # metadata of an object on S3: who created it
 Result = TypeVar("Result")
 
@@ -170,11 +170,12 @@ class Objects:
                 # not `from error`: S3's whole answer is in its text, and may repeat a session token
                 raise kind(f"{self.url}: cannot {action} {path}: {s3.explain(error, patience)}") from None
             reason = " ".join(str(error).split())[:300]
-            if NO_ROOM in reason:
-                raise StoreLostError(
-                    f"{self.url}: cannot {action} {path}: the disk is full; make room, and the same command goes on "
-                    "from what is committed"
-                ) from error
+            for words, full in NO_ROOM.items():
+                if words in reason:
+                    raise StoreLostError(
+                        f"{self.url}: cannot {action} {path}: {full}; make room, and the same command goes on from "
+                        "what is committed"
+                    ) from error
             raise StoreError(f"{self.url}: cannot {action} {path} ({type(error).__name__}: {reason})") from error
         self._reached = True
         return result

@@ -1,11 +1,14 @@
 """The commit protocol, the same for a store in memory, in a local folder and on S3."""
 
+import errno
 import itertools
+import os
 from pathlib import Path
 
+import obstore
 import pytest
 
-from cluster.errors import StoreError
+from cluster.errors import StoreError, StoreLostError
 from cluster.objects import Objects
 from cluster.store import ResultStore
 from tests.cluster.conformance import KEY, StoreConformance, a_plan
@@ -33,6 +36,21 @@ def test_replace_leaves_the_same_bytes_alone(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_ino == before
     objects.replace("a", b"CONTENT")
     assert (tmp_path / "a").read_bytes() == b"CONTENT"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "the quota on the disk is used up")]
+)
+def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str) -> None:
+    """A lost store, not a wrong one: the same command goes on when there is room. Root has no quotas to run into."""
+
+    def put(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    objects = Objects(str(tmp_path))
+    monkeypatch.setattr(obstore, "put", put)
+    with pytest.raises(StoreLostError, match=f"cannot create a: {said}; make room"):
+        objects.create("a", b"content")
 
 
 class TestAddresses:
