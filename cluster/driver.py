@@ -66,7 +66,7 @@ def run_study(
     """
     plan = study.plan(data)
     store = ResultStore(url)
-    store.adopt_plan(plan)
+    plan = store.adopt_plan(plan)
     store.objects.replace("study.json", describe(plan))
     keys = [unit.key for unit in plan.units]
     done = store.committed()

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cluster.errors import CorruptPartError, NondeterminismError, PlanMismatchError, StoreError
 from cluster.keys import canonical, encode
@@ -63,8 +64,11 @@ class ResultStore:
         self.objects = Objects(url, create=create)
         self.url = self.objects.url
 
-    def adopt_plan(self, plan: Plan) -> None:
-        """Store the plan, or check that the stored one is the same.
+    def adopt_plan(self, plan: Plan) -> Plan:
+        """Store the plan, or check that the stored one is the same but for what it says ``about`` the data.
+
+        Returns:
+            The stored plan.
 
         Raises:
             PlanMismatchError: The folder holds another run; the message shows what differs.
@@ -76,13 +80,14 @@ class ResultStore:
                 f"{self.url}: not empty, and no plan.json says that a run was started here; choose another --out"
             )
         if self.objects.create("plan.json", payload):
-            return
+            return plan
         stored = self.plan()
-        if msgspec.json.encode(stored, order="deterministic") != payload:
+        if msgspec.json.encode(replace(stored, about=plan.about), order="deterministic") != payload:
             raise PlanMismatchError(
                 f"{self.url} holds another run: {_difference(stored, plan)}; use the same settings to continue it, or "
                 "another --out"
             )
+        return stored
 
     def has_plan(self) -> bool:
         """Whether a run was started here."""

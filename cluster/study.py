@@ -32,7 +32,7 @@ class Unit(Struct, frozen=True, forbid_unknown_fields=True):
     memory: int = 0
 
 
-class Plan(Struct, frozen=True, forbid_unknown_fields=True):
+class Plan(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything a run will compute; stored once as ``plan.json``.
 
     Attributes:
@@ -41,6 +41,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
         data: Fingerprint of the data it reads.
         versions: Versions of the code and of the libraries that change numbers.
         units: All units; a unit comes after those it needs.
+        about: What readers of the results want to know of the data and no number depends on, by name.
     """
 
     study: str
@@ -48,6 +49,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     data: str
     versions: dict[str, str]
     units: tuple[Unit, ...]
+    about: dict[str, dict[str, str]] = {}
 
 
 class Output(Struct, frozen=True):

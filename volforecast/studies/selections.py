@@ -50,19 +50,24 @@ def selection_table(
 def selected_rows(rows: PredictorRows, table: pa.Table, rate: int, length: int) -> dict[int, IntArray]:
     """For each origin, all rows that a window of ``length`` rows selected by the inclusion rate holds, each once."""
     chosen = table.filter(table[f"selected_{rate}"])
-    starts = np.empty(chosen.num_rows, dtype=np.int64)
-    asset = pc.index_in(chosen["asset"], pa.array(rows.assets, pa.string())).to_numpy()
-    date = chosen["start"].cast(pa.int32()).to_numpy().astype(np.int64)
+    starts, origin = start_rows(rows, chosen), chosen["origin"].to_numpy()
+    origins = np.unique(table["origin"].to_numpy())
+    return {int(o): rows_held(starts[origin == o], length) for o in origins}
+
+
+def start_rows(rows: PredictorRows, table: pa.Table) -> IntArray:
+    """The first row of each window of a selection table, among all rows of the panel."""
+    starts = np.empty(table.num_rows, dtype=np.int64)
+    asset = pc.index_in(table["asset"], pa.array(rows.assets, pa.string())).to_numpy()
+    date = table["start"].cast(pa.int32()).to_numpy().astype(np.int64)
     for a in np.unique(asset):
         begin, end = rows.offsets[a], rows.offsets[a + 1]
         own = asset == a
         starts[own] = begin + np.searchsorted(rows.date[begin:end], date[own])
-    origin = chosen["origin"].to_numpy()
-    origins = np.unique(table["origin"].to_numpy())
-    return {int(o): _held(starts[origin == o], length) for o in origins}
+    return starts
 
 
-def _held(starts: IntArray, length: int) -> IntArray:
+def rows_held(starts: IntArray, length: int) -> IntArray:
     """All rows of windows that begin at ``starts``, ascending; windows may overlap."""
     new = np.append(length, np.minimum(np.diff(starts), length))[: len(starts)]  # rows the windows before do not hold
     nth = np.arange(length)
