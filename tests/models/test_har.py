@@ -72,6 +72,15 @@ def test_nearly_collinear_columns_keep_eight_digits_far_from_the_training_set(cl
     assert 1e-10 < WELL_CONDITIONED < 1e-4
 
 
+def test_two_rows_make_one_direction() -> None:
+    """Centring leaves a second singular value of the size of rounding; by hand: +-1 in the columns that vary."""
+    X = np.array([[3.0, 3.07306162, 0.53264808], [3.0, 2.87058391, 1.58117039]])
+    y = np.array([1.20382536, 0.67453685])
+    (middle, half), row = (X.mean(axis=0), (X[0] - X[1])[1:] / 2), np.array([0.47548705, 1.86798397, 0.43828666])
+    expected = y.mean() + (y[0] - y[1]) / 4 * ((row - middle)[1:] / half).sum()
+    np.testing.assert_allclose(forecast(X, y, row[None, :]), [expected], rtol=1e-9)
+
+
 def test_equal_columns_share_the_slope() -> None:
     X, y, rows = sample(60, 3)
     twice = np.column_stack([X, X[:, 0]])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from volforecast.data.measures import check_measures
 from volforecast.errors import PanelError
 from volforecast.printable import printable
 
@@ -21,8 +22,8 @@ ISO_DATE = re.compile(r"\d{4}-?\d\d-?\d\d|$|NaT|nan")  # or nothing, in words of
 LONGEST_NAME = 64  # bytes of an asset's name: results are stored in files named by it
 
 
-def check_daily(daily: pd.DataFrame) -> pd.DataFrame:
-    """The daily table, typed and sorted by asset and date.
+def check_daily(daily: pd.DataFrame, measures: tuple[str, ...] = ()) -> pd.DataFrame:
+    """The daily table, typed and sorted by asset and date, with those of the measures that it has.
 
     Raises:
         PanelError: A null asset or date, a duplicate, a rv that is NaN, infinite, zero or negative, or a column that is
@@ -36,7 +37,7 @@ def check_daily(daily: pd.DataFrame) -> pd.DataFrame:
     if nameless:
         raise PanelError(f"daily.parquet: {nameless} row(s) name no asset (column asset); name it or drop them")
     table["date"] = _dates(table, "date", "daily.parquet")
-    for column in ("rv", "close", "volume"):
+    for column in ("rv", "close", "volume", *measures):
         if column in table:
             table[column] = _numbers(table, column, "daily.parquet")
     if "earnings_next_day" in table:
@@ -79,7 +80,8 @@ def check_daily(daily: pd.DataFrame) -> pd.DataFrame:
     if "volume" in table:
         volume = table["volume"].to_numpy()
         _reject(table, (volume < 0) | np.isinf(volume), "volume", "a volume is 0 or more; leave it empty if unknown")
-    keep = ["asset", "date", "rv", *(c for c in ("close", "volume", "earnings_next_day") if c in table)]
+    check_measures(table, measures)
+    keep = ["asset", "date", "rv", *(c for c in ("close", "volume", "earnings_next_day", *measures) if c in table)]
     return table[keep]
 
 

@@ -5,8 +5,8 @@ A panel folder (local path or ``s3://`` URL) holds ``daily.parquet`` (one file o
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError
 
 from volforecast.data.checks import check_assets, check_daily, check_gaps, check_market
 from volforecast.data.files import UNREADABLE, parquet, read_columns
+from volforecast.data.measures import MEASURES, measure_fingerprints
 from volforecast.errors import PanelError
 from volforecast.printable import printable
 
@@ -46,15 +47,17 @@ class Panel:
     Attributes:
         assets: One row an asset, sorted by ``asset``: ``asset, name, sector, role, first_trading_day``.
         daily: Sorted by ``asset, date``: ``asset, date, rv`` (decimal variance per day, known at the close of ``date``)
-            and, where the panel has them, ``close, volume, earnings_next_day``.
+            and, where the panel has them, ``close, volume, earnings_next_day`` and the measures that were asked for.
         market: Levels as published, sorted by ``date``; empty when the panel has none.
-        fingerprint: sha256 over everything above, the same for every file layout of the same content.
+        fingerprint: sha256 over everything above but the measures, the same for every file layout of the same content.
+        measures: The fingerprints of the measures, by name: of those asked for that the panel has.
     """
 
     assets: pd.DataFrame
     daily: pd.DataFrame
     market: pd.DataFrame
     fingerprint: str
+    measures: Mapping[str, str] = field(default_factory=dict)
 
     def with_role(self, role: Literal["source", "target"]) -> tuple[str, ...]:
         """The assets that have this role, in alphabetical order."""
@@ -67,6 +70,7 @@ def read_panel(
     columns: Columns | None = None,
     targets: tuple[str, ...] = (),
     gaps: Literal["error", "allow"] = "error",
+    measures: Sequence[str] = (),
 ) -> Panel:
     """Read and check a panel.
 
@@ -77,12 +81,18 @@ def read_panel(
             other assets the sources.
         gaps: What to do with an asset that lacks a date on which most of the panel trades: stop, or take the asset's
             rows as its consecutive trading days.
+        measures: Those of ``bpv, rq, rs_neg, rs_pos`` that a model needs (``NewIssuesConfig.measures``); others are not
+            read, and those that the panel lacks are only missed by :meth:`NewIssues.load`.
 
     Raises:
         PanelError: A table is missing or breaks a rule; the message names asset, date, column and remedy.
     """
     columns = columns or Columns()
-    daily = check_daily(_read_table(path, "daily.parquet", columns, required=True))
+    unknown = [name for name in measures if name not in MEASURES]
+    if unknown:
+        raise PanelError(f"measures: {unknown[0]} is none of {', '.join(MEASURES)}; give some of these")
+    wanted = tuple(name for name in MEASURES if name in measures)
+    daily = check_daily(_read_table(path, "daily.parquet", columns, required=True, more=wanted), wanted)
     assets = check_assets(_read_table(path, "assets.parquet", columns, required=False), daily, targets)
     market = check_market(_read_table(path, "market.parquet", columns, required=False), MARKET_SERIES)
 
@@ -94,11 +104,15 @@ def read_panel(
     daily = daily[role.notna() & ~((role == "target") & (daily["date"] < first))].reset_index(drop=True)
     if gaps == "error":
         check_gaps(daily)
-    return Panel(assets, daily, market, _fingerprint(assets, daily, market))
+    fingerprint = _fingerprint(assets, daily.drop(columns=list(wanted), errors="ignore"), market)
+    return Panel(assets, daily, market, fingerprint, measure_fingerprints(daily, wanted))
 
 
-def _read_table(path: str, name: str, columns: Columns, *, required: bool) -> pd.DataFrame:
-    """What the panel uses of a table, under the project's own names; empty if there is no such table."""
+def _read_table(path: str, name: str, columns: Columns, *, required: bool, more: tuple[str, ...] = ()) -> pd.DataFrame:
+    """What the panel uses of a table, under the project's own names; empty if there is no such table.
+
+    ``more`` are optional columns beside those of ``OPTIONAL``.
+    """
     try:
         filesystem, root = fsspec.core.url_to_fs(path)
         location = str(PurePosixPath(root) / name)
@@ -117,14 +131,14 @@ def _read_table(path: str, name: str, columns: Columns, *, required: bool) -> pd
             # as text: numbers would turn the folder asset=005930 into the asset 5930
             folders = ds.partitioning(pa.schema([(columns.asset, pa.string())]), flavor="hive")
             dataset = parquet(location, filesystem, folders)
-        wanted = _wanted(dataset.schema.names, columns, name)
+        wanted = _wanted(dataset.schema.names, columns, name, more)
         table = read_columns(dataset, filesystem, list(wanted), f"{path}/{name}")
     except UNREADABLE as error:
         raise PanelError(f"{path}/{name}: not a readable Parquet table ({_reason(error)}); write it again") from error
     return table.rename(columns=wanted)
 
 
-def _wanted(present: Sequence[str], columns: Columns, name: str) -> dict[str, str]:
+def _wanted(present: Sequence[str], columns: Columns, name: str, more: tuple[str, ...]) -> dict[str, str]:
     """The columns to read of a table, with the project's own names for them."""
     own = (columns.asset, columns.date, columns.rv)
     if len(set(own)) < 3:
@@ -143,7 +157,7 @@ def _wanted(present: Sequence[str], columns: Columns, name: str) -> dict[str, st
                 f"{name}: no column {', '.join(map(repr, missing))} (it has {printable(listed, 500)}); "
                 "name the columns with --columns asset=...,date=...,rv=..."
             )
-        wanted = {column: column for column in OPTIONAL[name]} | asked
+        wanted = {column: column for column in (*OPTIONAL[name], *more)} | asked
     return {column: ours for column, ours in wanted.items() if column in present}
 
 

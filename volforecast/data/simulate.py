@@ -59,7 +59,7 @@ class SimulatedPanel:
 
     Attributes:
         assets: ``asset, name, sector, role, first_trading_day``, by asset.
-        daily: ``asset, date, rv, close, volume, earnings_next_day``, by asset and date.
+        daily: ``asset, date, rv, close, volume, earnings_next_day, bpv, rq, rs_pos, rs_neg``, by asset and date.
         market: ``date, us3m, hsi, ads, epu, vix`` on calendar days, NaN where nothing is published.
         bars: ``timestamp, open, high, low, close, volume`` by asset; empty without ``bars_days``.
         truth: ``asset, date, integrated_variance`` (decimal, the session's variance without jumps) for the rows of
@@ -125,7 +125,9 @@ def simulate_panel(settings: SimulatorSettings, seed: int) -> SimulatedPanel:
             covered = slice(max(first, n - settings.bars_days), n)
             rng = generator(seed, "simulator", "asset", member.asset, "bars")
             bars[member.asset] = simulate_bars(path, sessions[covered], cells[covered], rng)
-            rv[covered], close[covered] = realized_from_bars(bars[member.asset], cells[covered])
+            rv[covered], close[covered], measures = realized_from_bars(bars[member.asset], cells[covered])
+            for name, values in measures.items():
+                path.measures[name][covered] = values
         rows.append(
             pd.DataFrame(
                 {
@@ -135,6 +137,7 @@ def simulate_panel(settings: SimulatorSettings, seed: int) -> SimulatedPanel:
                     "close": close[first:],
                     "volume": path.volume[first:],
                     "earnings_next_day": path.earnings_next_day[first:],
+                    **{name: values[first:] for name, values in path.measures.items()},
                     "integrated_variance": path.integrated_variance[first:],
                 }
             )

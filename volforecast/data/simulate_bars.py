@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from volforecast.data.simulate_paths import AssetPath, session_profile
+from volforecast.data.simulate_paths import AssetPath, measures_of, session_profile
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -75,19 +75,20 @@ def simulate_bars(
     )
 
 
-def realized_from_bars(bars: pd.DataFrame, cells: IntArray) -> tuple[FloatArray, FloatArray]:
-    """RV and close of each session of :func:`simulate_bars`, by the rule of the daily table.
+def realized_from_bars(bars: pd.DataFrame, cells: IntArray) -> tuple[FloatArray, FloatArray, dict[str, FloatArray]]:
+    """RV, close and other measures of each session of :func:`simulate_bars`, by the rule of the daily table.
 
     The grid's first price is the open of the session's first bar, each later one the close of the last bar that has
     ended by then.
 
     Returns:
-        ``rv`` (decimal variance a day) and ``close``, each of shape (d,).
+        ``rv`` (decimal variance a day), ``close`` and ``bpv, rq, rs_pos, rs_neg``, each of shape (d,).
     """
     ends = np.cumsum(MINUTES * cells)
     opens, closes = bars["open"].to_numpy(), bars["close"].to_numpy()
-    rv = np.empty(len(cells))
+    rv, returns = np.empty(len(cells)), np.zeros((len(cells), int(cells.max(initial=0))))
     for day, (first, end) in enumerate(zip(ends - MINUTES * cells, ends, strict=True)):
         grid = np.concatenate([opens[first : first + 1], closes[first + MINUTES - 1 : end : MINUTES]])
-        rv[day] = np.sum(np.diff(np.log(grid)) ** 2)
-    return rv, closes[ends - 1]
+        own = np.diff(np.log(grid))
+        rv[day], returns[day, : len(own)] = np.sum(own**2), own
+    return rv, closes[ends - 1], measures_of(returns, cells)

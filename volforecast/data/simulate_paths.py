@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from volforecast.data.realized import bipower_variation, realized_quarticity, semivariances
 from volforecast.data.rough import cauchy_autocovariance, circulant_paths, innovation_filter
 from volforecast.data.simulate_settings import SimulatorSettings
 
@@ -111,6 +112,7 @@ class AssetPath:
     Attributes:
         integrated_variance: Shape (n,), decimal variance of the session without jumps: what RV measures.
         rv: Shape (n,), decimal: sum of squared five-minute log returns, jumps included.
+        measures: ``bpv, rq, rs_pos, rs_neg`` of the same returns, each of shape (n,).
         log_open: Shape (n,), log price at the open.
         log_close: Shape (n,), log price at the close.
         volume: Shape (n,), whole shares.
@@ -122,6 +124,7 @@ class AssetPath:
 
     integrated_variance: FloatArray
     rv: FloatArray
+    measures: dict[str, FloatArray]
     log_open: FloatArray
     log_close: FloatArray
     volume: FloatArray
@@ -233,6 +236,7 @@ def draw_asset(
     return AssetPath(
         integrated_variance=integrated,
         rv=rv,
+        measures=measures_of(cell_return, cells),
         log_open=log_close - within,
         log_close=log_close,
         volume=np.rint(np.exp(log_volume)),
@@ -241,6 +245,13 @@ def draw_asset(
         cell_diffusion=diffusion[kept],
         cell_jump=jumps[kept],
     )
+
+
+def measures_of(returns: FloatArray, steps: IntArray) -> dict[str, FloatArray]:
+    """``bpv, rq, rs_pos, rs_neg`` of days of returns, shape (days, longest grid), zero after each day's ``steps``."""
+    positive, negative = semivariances(returns)
+    quarticity = realized_quarticity(returns, steps)
+    return {"bpv": bipower_variation(returns), "rq": quarticity, "rs_pos": positive, "rs_neg": negative}
 
 
 def _draw_jumps(per_day: float, volatility: FloatArray, cells: IntArray, rng: np.random.Generator) -> FloatArray:

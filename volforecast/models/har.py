@@ -9,6 +9,7 @@ from volforecast.models.protocol import FloatArray, TrainingSet
 # with an eigenvalue of the correlation matrix below this share of the largest one, the normal equations agree with a
 # decomposition of the design to fewer than nine digits on rows that leave the range of the training set
 WELL_CONDITIONED = 1e-6
+ROUNDING = 1e-12  # what is smaller than this share of a column, or of the largest singular value, is rounding
 
 
 class HAR(Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,7 +83,7 @@ def least_squares(X: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
     if not (np.isfinite(level) and np.isfinite(scale).all()):
         raise FitError("the training rows hold NaN, infinite or absurdly large values; check the panel")
     # rounding leaves a constant column with deviations of the size of its last digit
-    varies = scale > 1e-12 * np.abs(centre)
+    varies = scale > ROUNDING * np.abs(centre)
     scale = np.where(varies, scale, 1.0)
     Z = np.where(varies, Z / scale, 0.0)
     slopes = np.zeros(X.shape[1])
@@ -93,6 +94,7 @@ def least_squares(X: FloatArray, y: FloatArray) -> tuple[float, FloatArray]:
         if eigenvalues[0] > WELL_CONDITIONED * eigenvalues[-1] and len(y) > Z.shape[1]:
             solution = np.linalg.solve(gram, Z.T @ moved / len(y))
         else:
-            solution = np.linalg.lstsq(Z, moved, rcond=None)[0]
+            # centring leaves singular values of rounding size, which are none
+            solution = np.linalg.lstsq(Z, moved, rcond=ROUNDING)[0]
         slopes[varies] = solution / scale[varies]
     return float(level - centre @ slopes), slopes

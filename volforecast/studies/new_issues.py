@@ -24,7 +24,7 @@ from volforecast.data.parquet import from_parquet, to_parquet
 from volforecast.errors import PanelError
 from volforecast.evaluation.inclusion import confidence_set
 from volforecast.evaluation.order import ALL
-from volforecast.models.protocol import Model
+from volforecast.measured_rows import EXTRA_SETS, NEEDS, measured_rows, require_measures
 from volforecast.predictors import build_rows, require_inputs
 from volforecast.studies.costs import (
     Cost,
@@ -35,12 +35,12 @@ from volforecast.studies.costs import (
     outlook,
     selection_cost,
 )
-from volforecast.studies.model_names import NAIVE, parse
+from volforecast.studies.model_names import NAIVE, NAIVE_MEAN, is_extra, parse
 from volforecast.studies.networks import together
 from volforecast.studies.new_issues_config import NewIssuesConfig
 from volforecast.studies.rolling import Estimation, IntArray, Market, naive_forecasts
 from volforecast.studies.selections import selected_rows, selection_table
-from volforecast.studies.summary import summarise
+from volforecast.studies.summary import sectors_of, summarise
 from volforecast.transfer.selection import select
 from volforecast.transfer.subsequences import (
     Distances,
@@ -67,7 +67,8 @@ class NewIssues(Struct, frozen=True):
         """What the units read of a panel.
 
         Raises:
-            PanelError: A target is shorter than a sample period, or an input of the EXT predictors is missing.
+            PanelError: A target is shorter than a sample period, or an input of the EXT predictors or a measure that a
+                model needs is missing.
         """
         targets = self.config.targets or panel.with_role("target")
         rows = build_rows(panel)
@@ -82,12 +83,18 @@ class NewIssues(Struct, frozen=True):
                 )
         if any(parse(model).predictors == "EXT" for model in self.config.models):
             require_inputs(panel)
-        sources = panel.with_role("source")
-        return Market(rows, make_pool(rows, sources), tuple(sorted(targets)), sources, panel.fingerprint)
+        sources, names = panel.with_role("source"), tuple(sorted(targets))
+        measured = {}
+        for predictors in sorted({parse(model).predictors for model in self.config.models} & set(EXTRA_SETS)):
+            require_measures(panel, predictors, names)
+            own = measured_rows(panel, rows, predictors)
+            print_of = ",".join(panel.measures[name] for name in NEEDS[predictors])
+            measured[predictors] = Market(own, make_pool(own, sources), names, sources, print_of)
+        return Market(rows, make_pool(rows, sources), names, sources, panel.fingerprint, measured, sectors_of(panel))
 
     def plan(self, data: Market) -> Plan:
         """All units: selections, forecasts of each model, confidence sets."""
-        config = msgspec.to_builtins(msgspec.structs.replace(self.config, targets=data.targets))
+        config = msgspec.structs.replace(self.config, targets=data.targets).written()
         units: list[Unit] = []
         selections: dict[tuple[str, int], str] = {}
         if any(parse(model).approach == "MTL" for model in self.config.models):
@@ -105,21 +112,36 @@ class NewIssues(Struct, frozen=True):
                     networks[model] = units[-1].key
         for target in data.targets:
             forecasts: list[str] = []
+            beside: list[str] = []
             for period in self.config.periods:
                 where: dict[str, str | int] = {"target": target, "period": period}
-                here = []
+                here: dict[bool, list[str]] = {False: [], True: []}
                 for model in (NAIVE, *self.config.models):
                     need = networks.get(model) or (selections[target, period] if model.startswith("MTL") else None)
                     units.append(self._unit(data, "forecast", where | {"model": model}, (need,) if need else ()))
-                    here.append(units[-1].key)
-                units.append(self._unit(data, "confidence", where, tuple(here)))
-                forecasts += here
+                    here[is_extra(model)].append(units[-1].key)
+                units += self._confidence_units(data, where, here[False], here[True])
+                forecasts += here[False]
+                beside += here[True]
             if len(self.config.periods) > 1:
                 where = {"target": target, "period": ALL_PERIODS}
-                units.append(self._unit(data, "confidence", where, tuple(forecasts)))
+                units += self._confidence_units(data, where, forecasts, beside)
         return Plan(
-            self.name, config, data.fingerprint, _versions(on_gpu=any(unit.gpus for unit in units)), tuple(units)
+            self.name,
+            config,
+            data.fingerprint,
+            _versions(on_gpu=any(unit.gpus for unit in units)),
+            tuple(units),
+            {"sectors": dict(data.sectors)} if data.sectors else {},
         )
+
+    def _confidence_units(
+        self, data: Market, where: dict[str, str | int], paper: Sequence[str], beside: Sequence[str]
+    ) -> Iterator[Unit]:
+        """The set of the paper's models, whatever else is run; and a second one of all, where there are others."""
+        yield self._unit(data, "confidence", where, tuple(paper))
+        if beside:
+            yield self._unit(data, "confidence-extended", where, (*paper, *beside))
 
     def outlook(self, data: Market, units: Iterable[Unit]) -> list[Outlook]:
         """What the units will cost, by the code that takes the time."""
@@ -144,7 +166,7 @@ class NewIssues(Struct, frozen=True):
         needed = [from_parquet(inputs[need]) for need in unit.needs]
         if unit.kind == "selection":
             table = self._selection(data, target, period, answers)
-        elif unit.kind == "confidence":
+        elif unit.kind in ("confidence", "confidence-extended"):
             table = self._confidence_set(target, period, needed)
         elif unit.kind == "networks":
             table = self._networks(data, str(unit.coordinates["model"]), needed)
@@ -164,24 +186,23 @@ class NewIssues(Struct, frozen=True):
 
     def _forecasts(self, data: Market, target: str, period: int, model: str, needed: Sequence[pa.Table]) -> pa.Table:
         """Of one model; ``needed`` holds the selection, or the forecasts of all networks of the model, or nothing."""
-        if model == NAIVE:
-            return naive_forecasts(data, target, period, self.config.schedule)
+        if model in (NAIVE, NAIVE_MEAN):
+            return naive_forecasts(data, target, period, self.config.schedule, model)
         if parse(model).model_class == "FNN" and self.config.fnn.device == "cuda":
             here = pc.and_(pc.equal(needed[0]["target"], target), pc.equal(needed[0]["period"], period))
             return needed[0].filter(here).combine_chunks()
-        return self._estimation(data, target, period, model, needed[0] if needed else None).forecasts()
+        return self.estimation(data, target, period, model, needed[0] if needed else None).forecasts()
 
     def _networks(self, data: Market, model: str, selections: Sequence[pa.Table]) -> pa.Table:
         """Forecasts of one network model for all targets and sample periods."""
         places = [(target, period) for target in data.targets for period in self.config.periods]
         chosen = selections or [None] * len(places)
-        estimations = [
-            self._estimation(data, *place, model, table) for place, table in zip(places, chosen, strict=True)
-        ]
+        estimations = [self.estimation(data, *place, model, table) for place, table in zip(places, chosen, strict=True)]
         return together(estimations, self.config.fnn)
 
-    def _estimation(self, data: Market, target: str, period: int, model: str, selection: pa.Table | None) -> Estimation:
-        name, settings = parse(model), self._model(model)
+    def estimation(self, data: Market, target: str, period: int, model: str, selection: pa.Table | None) -> Estimation:
+        """The estimations of a model as its unit makes them; ``selection`` is the part of the selection it needs."""
+        name, settings = parse(model), self.config.model(model)
         nothing = np.empty(0, dtype=np.int64)
         selected: dict[int, IntArray] = {}
         if selection is not None and name.rate is not None:
@@ -192,12 +213,21 @@ class NewIssues(Struct, frozen=True):
             return selected.get(origin, nothing)
 
         assert settings is not None
-        return Estimation(data, target, period, name, settings, self.config.schedule, self.config.seed, at)
+        schedule, seed, filtered = self.config.schedule, self.config.seed, self.config.insanity_filter
+        if name.predictors not in data.measured:
+            return Estimation(data, target, period, name, settings, schedule, seed, at, insanity_filter=filtered)
+        std = Estimation(
+            data, target, period, name.with_std(), self.config.har, schedule, seed, at, insanity_filter=filtered
+        )
+        own = data.measured[name.predictors]
+        return Estimation(
+            own, target, period, name, settings, schedule, seed, at, instead=std, insanity_filter=filtered
+        )
 
     def _confidence_set(self, target: str, period: int, forecasts: Sequence[pa.Table]) -> pa.Table:
         label = ALL if period == ALL_PERIODS else str(period)
         found = confidence_set(
-            pa.concat_tables(forecasts).to_pandas(),
+            pa.concat_tables(forecasts, promote_options="default").to_pandas(),  # with the filter, NF has a column less
             seed=self.config.seed,
             level=self.config.confidence,
             replications=self.config.replications,
@@ -214,9 +244,10 @@ class NewIssues(Struct, frozen=True):
                 {"target": one, "period": s} for one in data.targets for s in self.config.periods
             ]
             return networks_cost([self._cost(data, "forecast", dict(where) | place) for place in places])
-        if kind == "confidence":
+        if kind in ("confidence", "confidence-extended"):
             days *= len(self.config.periods) if period == ALL_PERIODS else 1
-            return confidence_cost(days, len(self.config.models) + 1, self.config.replications)
+            series = [NAIVE, *(model for model in self.config.models if kind != "confidence" or not is_extra(model))]
+            return confidence_cost(days, len(series), self.config.replications)
         # pairs known in the middle of the period
         own, first = period + days // 2, data.rows.first_row(target)
         pairs = len(data.pool.known_at(int(data.rows.date[first + own - 1])))
@@ -224,22 +255,17 @@ class NewIssues(Struct, frozen=True):
         if kind == "selection":
             return selection_cost(pairs, origins, self.config.block_length)
         model = str(where["model"])
-        return forecast_cost(model, self._model(model), pairs, own, origins, days)
+        return forecast_cost(model, self.config.model(model), pairs, own, origins, days)
 
     def _estimations(self, unit: Unit) -> int:
-        if unit.kind != "forecast" or unit.coordinates["model"] == NAIVE:
+        if unit.kind != "forecast" or unit.coordinates["model"] in (NAIVE, NAIVE_MEAN):
             return 0
         return len(self.config.schedule.origins(int(unit.coordinates["period"])))
-
-    def _model(self, name: str) -> Model | None:
-        """The configured class of a model; None for the naive forecast."""
-        model: Model | None = None if name == NAIVE else getattr(self.config, parse(name).model_class.lower())
-        return model
 
     def _unit(
         self,
         data: Market,
-        kind: Literal["selection", "networks", "forecast", "confidence"],
+        kind: Literal["selection", "networks", "forecast", "confidence", "confidence-extended"],
         where: dict[str, str | int],
         needs: tuple[str, ...],
     ) -> Unit:
@@ -248,10 +274,15 @@ class NewIssues(Struct, frozen=True):
         }
         if kind == "selection":
             settings |= {"dtw": msgspec.to_builtins(self.config.dtw)}
-        if kind == "confidence":
+        if kind in ("confidence", "confidence-extended"):
             settings |= {"confidence": self.config.confidence, "replications": self.config.replications}
-        if kind in ("networks", "forecast") and where["model"] != NAIVE:
-            settings |= {"class": msgspec.to_builtins(self._model(str(where["model"])))}
+        if kind in ("networks", "forecast") and where["model"] not in (NAIVE, NAIVE_MEAN):
+            model = str(where["model"])
+            settings |= {"class": msgspec.to_builtins(self.config.model(model))}
+            if self.config.insanity_filter:
+                settings |= {"insanity_filter": True}
+            if parse(model).predictors in data.measured:
+                settings |= {"measures": data.measured[parse(model).predictors].fingerprint}
         sharded = kind == "selection"
         gpus = GPUS if kind == "networks" or (sharded and self.config.dtw.device == "cuda") else 0.0
         key = unit_key(
@@ -282,6 +313,8 @@ def _counts(table: pa.Table) -> dict[str, int]:
     first_of_origin = table.group_by("origin").aggregate([("dropped_rows", "max")])
     counts["estimations"] = first_of_origin.num_rows
     counts["training rows dropped"] = pc.sum(first_of_origin["dropped_rows_max"]).as_py()
+    if "replaced" in table.schema.names:
+        counts["replaced by the insanity filter"] = pc.sum(table["replaced"]).as_py()
     return counts
 
 

@@ -1,17 +1,31 @@
 """Settings of the new-issues study; every one is a key of its configuration file."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 from msgspec import Struct
 
 from volforecast.errors import ConfigError
+from volforecast.measured_rows import measures_needed
+from volforecast.models import EXTRA
 from volforecast.models.fnn import FNN
 from volforecast.models.har import HAR
+from volforecast.models.har_j import HARJ
+from volforecast.models.harq import HARQ
+from volforecast.models.log_har import LogHAR
+from volforecast.models.protocol import Model
+from volforecast.models.shar import SHAR
 from volforecast.models.xgb import XGB
 from volforecast.predictors import MONTH
-from volforecast.studies.model_names import pick
+from volforecast.studies.model_names import NAIVE, NAIVE_MEAN, parse, pick
 from volforecast.studies.rolling import Schedule
 from volforecast.transfer.dtw import DTW
+
+
+def field_of(model_class: str) -> str:
+    """The settings' key of a model class: ``har_j`` for HAR-J."""
+    return model_class.lower().replace("-", "_")
 
 
 class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -20,7 +34,7 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     Attributes:
         targets: Targets to forecast; all of the panel's when empty.
         periods: Sample periods s: trading days known at the first origin.
-        models: Whole model names or words that narrow them down; all 30 when empty.
+        models: Whole model names or words that narrow them down; the paper's 30 when empty.
         seed: Every random draw is derived from it.
         horizon_days: Days each sample period forecasts.
         refit_every: Days between two estimations.
@@ -29,6 +43,9 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         replications: Bootstrap replications of a confidence set.
         dtw: How similar subsequences are looked for.
         har, fnn, xgb: Settings of the model classes.
+        insanity_filter: Replace forecasts outside the range of the training labels by their mean
+            (:mod:`volforecast.models.insanity`).
+        har_j, harq, log_har, shar: Settings of the classes beside the paper's.
     """
 
     targets: tuple[str, ...] = ()
@@ -44,6 +61,11 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     har: HAR = HAR()
     fnn: FNN = FNN()
     xgb: XGB = XGB()
+    insanity_filter: bool = False
+    har_j: HARJ = HARJ()
+    harq: HARQ = HARQ()
+    log_har: LogHAR = LogHAR()
+    shar: SHAR = SHAR()
 
     def checked(self) -> "NewIssuesConfig":
         """The same settings with model names written out.
@@ -74,6 +96,33 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         if not 0 < self.confidence < 1 or self.replications < 100 or self.block_length < 1:
             raise ConfigError("confidence lies between 0 and 1, replications is 100 or more, block_length 1 or more")
         return msgspec.structs.replace(self, models=pick(self.models), periods=tuple(sorted(self.periods)))
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The realized measures that the models need, of settings that are checked."""
+        return measures_needed(parse(model).predictors for model in self.models)
+
+    def model(self, name: str) -> Model | None:
+        """The configured class of a model; None for the naive forecasts."""
+        if name in (NAIVE, NAIVE_MEAN):
+            return None
+        found: Model = getattr(self, field_of(parse(name).model_class))
+        return found
+
+    def written(self) -> dict[str, Any]:
+        """The settings as a plan holds them.
+
+        Without what is beside the paper and not asked for: the plan of the paper's models is the same for all versions
+        that know of more.
+        """
+        settings: dict[str, Any] = msgspec.to_builtins(self)
+        asked = {parse(model).model_class for model in self.models}
+        for model_class in EXTRA:
+            if model_class not in asked:
+                del settings[field_of(model_class)]
+        if not self.insanity_filter:
+            del settings["insanity_filter"]
+        return settings
 
     @property
     def schedule(self) -> Schedule:
