@@ -18,6 +18,7 @@ from volforecast.data.parquet import from_parquet
 from volforecast.evaluation.layout import printed
 from volforecast.evaluation.order import ALL
 from volforecast.printable import printable
+from volforecast.report.names import is_papers
 
 if TYPE_CHECKING:
     from volforecast.data.build import BuiltPanel
@@ -36,6 +37,8 @@ def print_outcome(out: str, summary: Summary) -> None:
         print(f"{counts['training rows dropped']:,} training rows lacked a predictor and were left out of EXT fits.")
     if counts.get("fallback"):
         print(f"{counts['fallback']:,} forecasts fell back to the STD model: a predictor was missing on their day.")
+    if counts.get("replaced by the insanity filter"):
+        print(f"{counts['replaced by the insanity filter']:,} forecasts were replaced by the insanity filter.")
     if counts.get("failed"):
         print(f"{counts['failed']:,} forecasts failed; tables/estimations names them with their reasons.")
     if summary.usage is not None:
@@ -69,13 +72,12 @@ def write_profile(path: str, usage: Usage) -> None:
 
 
 def print_tables(out: str) -> None:
-    """Table 3 of a results folder, and where the rest lies."""
+    """Table 3 of a results folder (6 of a first-days run), and where the rest lies."""
     objects = Objects(out, create=False)
-    payload = objects.read("tables/table_3.parquet")
-    if payload is None:
+    relative = _relative(objects)
+    if relative is None:
         print(f"{objects.url}: no target's sample period is complete yet, so there is no table")
         return
-    relative = from_parquet(payload).to_pandas()
     if relative["period"].nunique() == 2:  # one sample period: all days together are the same days
         relative = relative[relative["period"] != ALL]
     shown = printed(relative, "ratio")
@@ -83,10 +85,11 @@ def print_tables(out: str) -> None:
     table.add_column("model")
     for column in shown.columns:
         period, loss = map(str, tuple(column))
-        heads = "all" if period == ALL else "s=" + period, loss
+        heads = "all" if period == ALL else "s=" + period if period.isdecimal() else period, loss
         table.add_column(Text("\n".join(map(printable, heads))), justify="right")
     values = shown.to_numpy(dtype=float)
-    best = np.fmin.reduce(values, axis=0)
+    papers = np.array([is_papers(str(name)) for name in shown.index])
+    best = np.fmin.reduce(np.where(papers[:, None], values, np.nan), axis=0)  # others never compete with the paper's
     previous = ""
     for name, row in zip(map(str, shown.index), values, strict=True):
         if previous and _class(name) != _class(previous):
@@ -96,11 +99,21 @@ def print_tables(out: str) -> None:
         cells = [f"[bold]{n}[/bold]" if v == b else n for n, v, b in zip(numbers, row, best, strict=True)]
         table.add_row(Text(printable(name)), *cells)
     # a pipe or a file has no width of its own; the table must not be cut to 80 columns there
-    Console(width=None if sys.stdout.isatty() else 16 + 9 * len(shown.columns)).print(table)
+    Console(width=None if sys.stdout.isatty() else 20 + 13 * len(shown.columns)).print(table)
     where = objects.url
     if objects.read("report.html") is not None:
         print(f"report:  {where}/report.html")
     print(f"results: {where} (forecasts/, selections/, tables/)")
+
+
+def _relative(objects: Objects) -> pd.DataFrame | None:
+    """Errors relative to NF: of the paper's models and those beside them, or of a first-days run by strategy."""
+    for name in ("table_3_extended", "table_3", "table_6"):
+        payload = objects.read(f"tables/{name}.parquet")
+        if payload is not None:
+            table: pd.DataFrame = from_parquet(payload).to_pandas()
+            return table.rename(columns={"strategy": "period"})
+    return None
 
 
 def print_status(store: ResultStore) -> int:
