@@ -1,14 +1,18 @@
 """Wrong input as a new user would give it: one line that says what, where and the remedy; exit code 2; nothing left."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import fields
 
 from tests.folders import short_config, small_panel
 from volforecast.cli import main
+from volforecast.options import STUDY_OPTIONS
+from volforecast.studies import STUDIES
 
 Damage = Callable[[dict[str, pd.DataFrame]], None]
 
@@ -139,6 +143,32 @@ def test_words_that_are_no_options_are_exit_code_2(tmp_path: Path, options: list
     with pytest.raises(SystemExit) as stop:
         main(["study", "new-issues", "--panel", "P", "--out", str(tmp_path / "out"), *options])
     assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("command", ["study", "submit"])
+def test_every_study_has_a_command_with_the_options_that_are_settings_of_it(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, study in STUDIES.items():
+        with pytest.raises(SystemExit) as stop:
+            main([command, name, "--help"])
+        assert stop.value.code == 0
+        printed = capsys.readouterr().out
+        settings = {field.name for field in fields(study.settings_type)}
+        for option in STUDY_OPTIONS:
+            assert (f"--{option}" in printed) == (option in settings), (name, option)
+        assert import_module(f"jobs.{name.replace('-', '_')}")
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in STUDIES)
+
+
+def test_an_option_that_is_no_setting_of_the_study_is_one_line(panel: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--study", "first-days", "--panel", str(panel), "--periods", "50"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1, error
+    assert "periods" in error
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,18 @@ from typing import Any, NoReturn
 from cluster.errors import ClusterLostError, EngineError, StoreLostError
 from volforecast import __version__
 from volforecast.errors import ConfigError, InputError
+from volforecast.options import (
+    STUDY_OPTIONS,
+    add_panel_options,
+    add_run_options,
+    add_simulator_options,
+    add_study_options,
+    add_submit_options,
+    columns,
+    names,
+    positive,
+    summary_of,
+)
 from volforecast.printable import printable
 
 DONE, SOME_FAILED, WRONG_INPUT, LOST, INTERRUPTED = 0, 1, 2, 3, 130
@@ -58,116 +70,71 @@ def command(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    words = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="volforecast", description="Forecast the realized variance of young assets.")
     parser.add_argument("--version", action="version", version=f"volforecast {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    studies = _studies() if next(iter(words), "") in ("study", "submit", "plan") else {}
     study = commands.add_parser("study", help="compute a study, or continue one")
-    studies = study.add_subparsers(required=True, metavar="STUDY")
-    new_issues = studies.add_parser(
-        "new-issues",
-        help="forecasts for new issues and spin-offs by transfer learning (Teller, Pigorsch & Pigorsch 2026)",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    _add_study_options(new_issues)
-    _add_run_options(new_issues)
-    new_issues.set_defaults(command=_study, study="new-issues")
-
+    computed = study.add_subparsers(required=True, metavar="STUDY")
     submit = commands.add_parser("submit", help="run a study as a job on a Ray cluster, until it has ended")
     submitted = submit.add_subparsers(required=True, metavar="STUDY")
-    job = submitted.add_parser("new-issues", help="see volforecast study new-issues")
-    _add_study_options(job)
-    _add_run_options(job, where=False)
-    _add_submit_options(job)
-    job.set_defaults(command=_submit, study="new-issues", words=sys.argv[1:] if argv is None else argv)
+    for name, kind in studies.items():
+        run = computed.add_parser(name, help=summary_of(kind), formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        add_study_options(run, kind)
+        add_run_options(run)
+        run.set_defaults(command=_study, study=name)
+        job = submitted.add_parser(name, help=f"see volforecast study {name}")
+        add_study_options(job, kind)
+        add_run_options(job, where=False)
+        add_submit_options(job)
+        job.set_defaults(command=_submit, study=name, words=words)
 
     plan = commands.add_parser("plan", help="say what a study would take: units, core-hours, memory, bytes")
-    plan.add_argument("--study", choices=["new-issues"], default="new-issues", help="default: new-issues")
-    _add_study_options(plan)
-    plan.add_argument("--workers", type=_positive, help="CPUs to plan for; default: all of this machine")
+    plan.add_argument("--study", choices=list(studies), default="new-issues", help="default: new-issues")
+    add_study_options(plan, *studies.values())
+    plan.add_argument("--workers", type=positive, help="CPUs to plan for; default: all of this machine")
     plan.set_defaults(command=_plan)
 
     report = commands.add_parser("report", help="make tables and report of a results folder again, without refitting")
     report.add_argument("out", metavar="OUT", help="results folder, local or s3://")
+    report.add_argument("--latex", action="store_true", help="write every printed table as tables/*.tex, too")
     report.set_defaults(command=_report)
 
     status = commands.add_parser("status", help="say how far a results folder is, and what failed")
     status.add_argument("out", metavar="OUT", help="results folder, local or s3://")
     status.set_defaults(command=_status)
 
+    explain = commands.add_parser("explain", help="say what served one day's forecasts of a target, and how")
+    explain.add_argument("out", metavar="OUT", help="results folder, local or s3://")
+    explain.add_argument("--target", required=True, metavar="T", help="a target of the run")
+    explain.add_argument("--date", required=True, metavar="YYYY-MM-DD", help="a day that the run forecasts it on")
+    explain.add_argument("--model", "--models", type=names, default=(), help="models meant; default: all of the run's")
+    explain.add_argument("--rate", type=int, help="inclusion rate meant; default: the models', or 75")
+    explain.add_argument(
+        "--top", type=int, metavar="N", help="source subsequences listed; default: 10, with --json all"
+    )
+    explain.add_argument("--panel", metavar="P", help="the panel that the run read: takes HAR forecasts apart")
+    explain.add_argument("--columns", type=columns, metavar="asset=unique_id,...", help="as the run was told")
+    explain.add_argument("--json", action="store_true", help="print JSON")
+    explain.set_defaults(command=_explain)
+
     simulate = commands.add_parser("simulate", help="write a simulated panel")
-    simulate.add_argument("--out", required=True, metavar="P", help="folder to write, local or s3://")
-    simulate.add_argument("--config", metavar="F.toml", help="settings of the simulator")
-    for name, meaning in (
-        ("sources", "number of source assets"),
-        ("targets", "number of listing targets"),
-        ("source-days", "trading days of the sources"),
-        ("target-days", "trading days of the youngest target"),
-        ("bars-days", "trailing days that also get 1-minute bars"),
-    ):
-        simulate.add_argument(f"--{name}", type=int, metavar="N", help=meaning)
-    simulate.add_argument("--seed", type=int, default=1, help="seed of every random draw")
+    add_simulator_options(simulate)
     simulate.set_defaults(command=_simulate)
 
     panel = commands.add_parser("panel", help="turn intraday bars into a daily panel")
-    panel.add_argument(
-        "--bars", required=True, metavar="B", help="folder of <ASSET>.parquet, or one file; local or s3://"
-    )
-    panel.add_argument("--out", required=True, metavar="P", help="panel folder to write, local or s3://")
-    panel.add_argument("--assets", metavar="F", help="assets.parquet with names, sectors and roles")
-    panel.add_argument("--earnings", metavar="F", help="table of earnings announcements")
-    panel.add_argument("--calendar", default="XNYS", help="exchange calendar, or 24/7")
-    panel.add_argument("--overwrite", action="store_true", help="replace a panel that is there")
+    add_panel_options(panel)
     panel.set_defaults(command=_panel)
     return parser
 
 
-def _add_study_options(parser: argparse.ArgumentParser) -> None:
-    """What a study reads and which part of it is meant."""
-    parser.add_argument("--panel", required=True, metavar="P", help="panel folder, local or s3://")
-    parser.add_argument("--config", metavar="F.toml", help="settings of the study; options win over it")
-    parser.add_argument(
-        "--columns",
-        type=_columns,
-        default={},
-        metavar="asset=unique_id,date=ds,rv=y",
-        help="names of the panel's columns where they differ",
-    )
-    parser.add_argument(
-        "--gaps",
-        choices=("error", "allow"),
-        default="error",
-        help="what to do where an asset lacks a day on which most of the panel trades",
-    )
-    parser.add_argument("--targets", type=_names, help="targets to forecast, A,B,...; default: all of the panel's")
-    parser.add_argument("--periods", type=_numbers, help="sample periods, 50,150,...; default: the paper's five")
-    parser.add_argument("--models", type=_names, help='models, HAR,"MTL-75 XGB-EXT",...; default: all 30')
-    parser.add_argument("--seed", type=int, help="seed of every random draw; default: 1")
+def _studies() -> dict[str, type[Any]]:
+    """All studies by name; only commands that need one wait for the libraries behind it."""
+    from volforecast.studies import STUDIES
 
-
-def _add_run_options(parser: argparse.ArgumentParser, *, where: bool = True) -> None:
-    parser.add_argument("--out", required=True, metavar="O", help="results folder, local or s3://")
-    if where:
-        parser.add_argument(
-            "--address", default=os.environ.get("RAY_ADDRESS"), help="Ray cluster; none starts a private Ray"
-        )
-        parser.add_argument("--workers", type=_positive, help="CPUs of the private Ray; default: all")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    parser.add_argument("--profile", metavar="F.csv", help="write where the core-seconds went, by kind of unit")
-
-
-def _add_submit_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--address",
-        default=os.environ.get("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:8265"),
-        metavar="http://HOST:PORT",
-        help="the cluster's dashboard; default: RAY_API_SERVER_ADDRESS, or this machine's",
-    )
-    parser.add_argument(
-        "--working-dir", metavar="D", help="checkout to run; default: the package that the cluster has installed"
-    )
-    parser.add_argument("--attempts", type=_positive, default=3, help="how often it is submitted at most; default: 3")
-    parser.add_argument("--no-wait", action="store_true", help="do not wait for its end")
+    return dict(STUDIES)
 
 
 def _submit(arguments: argparse.Namespace) -> int:
@@ -175,7 +142,7 @@ def _submit(arguments: argparse.Namespace) -> int:
     from volforecast.job import study_job
 
     ours = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    _add_submit_options(ours)
+    add_submit_options(ours)
     ours.add_argument("--config")  # a file of this machine: the job gets a copy of it
     _, words = ours.parse_known_args(arguments.words[2:])
     with study_job(arguments, words) as job:
@@ -191,15 +158,16 @@ def _say(line: str) -> None:
 
 
 def _study(arguments: argparse.Namespace) -> int:
-    from cluster.driver import run_study
+    from volforecast.api import run
     from volforecast.report.terminal import print_outcome, write_profile
 
     if arguments.profile and not Path(arguments.profile).absolute().parent.is_dir():
         raise ConfigError(f"--profile: there is no folder for {arguments.profile}; make it first")
-    study, data = _loaded(arguments)
-    summary = run_study(
-        study, data, arguments.out, address=arguments.address, workers=arguments.workers, quiet=arguments.quiet
-    )
+    study, panel = _asked(arguments)
+    summary = run(
+        study, panel, arguments.out, address=arguments.address, workers=arguments.workers, quiet=arguments.quiet
+    ).summary
+    assert summary is not None
     print_outcome(arguments.out, summary)
     if arguments.profile and summary.usage is not None:
         write_profile(arguments.profile, summary.usage)
@@ -207,92 +175,76 @@ def _study(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
+    from volforecast.api import plan
     from volforecast.report.outlook import print_outlook
-    from volforecast.studies.costs import fixed_costs
-    from volforecast.studies.speed import machine_speed
 
-    study, data = _loaded(arguments)
-    workers = arguments.workers or os.cpu_count() or 1
-    units = study.plan(data).units
-    title = f"{study.name} on {arguments.panel}: {len(data.targets):,} targets, {len(data.sources):,} sources"
-    lines, fixed = study.outlook(data, units), fixed_costs(data, len(units))
-    print_outlook(title, lines, fixed, machine_speed(workers), workers)
+    found = plan(*_asked(arguments), workers=arguments.workers)
+    title = f"{found.study} on {arguments.panel}: {found.targets:,} targets, {found.sources:,} sources"
+    print_outlook(title, found.lines, found.fixed, found.speed, found.workers)
     return DONE
 
 
-def _loaded(arguments: argparse.Namespace) -> tuple[Any, Any]:
-    """The study that is asked for and its data."""
+def _asked(arguments: argparse.Namespace) -> tuple[Any, Any]:
+    """The study that is asked for and its panel."""
     from volforecast.config import load_settings
     from volforecast.data.panel import Columns, read_panel
-    from volforecast.studies import STUDIES
 
-    study_type = STUDIES[arguments.study]
-    options = {name: getattr(arguments, name) for name in ("targets", "periods", "models", "seed")}
-    settings = load_settings(study_type.settings_type, arguments.config, options).checked()
+    kind = _studies()[arguments.study]
+    options = {name: getattr(arguments, name) for name in STUDY_OPTIONS}
+    settings = load_settings(kind.settings_type, arguments.config, options).checked()
     columns = Columns(**arguments.columns)
-    panel = read_panel(arguments.panel, columns=columns, targets=settings.targets, gaps=arguments.gaps)
-    study = study_type(settings)
-    return study, study.load(panel)
+    panel = read_panel(
+        arguments.panel,
+        columns=columns,
+        targets=settings.targets,
+        gaps=arguments.gaps,
+        measures=getattr(settings, "measures", ()),
+    )
+    return kind(settings), panel
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from cluster.driver import collect
     from cluster.errors import CorruptPartError
-    from cluster.store import ResultStore
+    from volforecast.report.latex import publish_latex
     from volforecast.report.terminal import print_tables
-    from volforecast.studies import STUDIES
+    from volforecast.results import open_run, understood
 
-    store = ResultStore(arguments.out, create=False)
-    plan = store.plan()
-    if plan.study not in STUDIES:
-        raise ConfigError(f"{arguments.out} holds a study called {plan.study!r}, which this version does not know")
-    study_type = STUDIES[plan.study]
-    study = study_type(_stored_settings(study_type.settings_type, plan.config, arguments.out))
+    run = open_run(arguments.out)
     try:
-        collect(study, store, plan)
-        print_tables(arguments.out)
+        run.make_report()
+        with understood(arguments.out):
+            print_tables(arguments.out)
+            if arguments.latex:
+                print(f"latex:   {run.url}/tables ({publish_latex(run.store, run.plan)} documents *.tex)")
     except CorruptPartError as error:
         print(f"volforecast: {printable(error)}; run the study again to compute it", file=sys.stderr)
         return SOME_FAILED
-    except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError) as error:
-        raise ConfigError(
-            f"{arguments.out}: what is stored there makes no tables ({type(error).__name__}: {printable(error, 200)}); "
-            "it was changed by hand or written by another version: run the study again in another folder"
-        ) from error
     return DONE
 
 
-def _stored_settings(kind: type[Any], stored: dict[str, Any], where: str) -> Any:
-    """Settings as a results folder holds them.
-
-    Raises:
-        ConfigError: They are not settings of this version.
-    """
-    import msgspec
-
-    try:
-        return msgspec.convert(stored, kind)
-    except msgspec.ValidationError as error:
-        raise ConfigError(
-            f"{where}/plan.json: {error}; it was written by another version or changed by hand"
-        ) from error
-
-
 def _status(arguments: argparse.Namespace) -> int:
-    from cluster.store import ResultStore
     from volforecast.report.terminal import print_status
+    from volforecast.results import open_run
 
-    return print_status(ResultStore(arguments.out, create=False))
+    return print_status(open_run(arguments.out).store)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from volforecast.report.explained import print_answer, question
+
+    asked = question(arguments.target, arguments.date, arguments.model, arguments.rate)
+    print_answer(arguments.out, asked, arguments.panel, arguments.columns, arguments.top, as_json=arguments.json)
+    return DONE
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
+    from volforecast.api import simulate
     from volforecast.config import load_settings
-    from volforecast.data.simulate import simulate_panel, write_simulated
     from volforecast.data.simulate_settings import SimulatorSettings
 
     names = ("sources", "targets", "source_days", "target_days", "bars_days")
     settings = load_settings(SimulatorSettings, arguments.config, {name: getattr(arguments, name) for name in names})
-    write_simulated(simulate_panel(settings, arguments.seed), arguments.out)
+    simulate(arguments.out, settings, seed=arguments.seed)
     print(
         printable(arguments.out)
         + f": {settings.sources} sources and {settings.targets} targets, {settings.source_days} days"
@@ -314,28 +266,3 @@ def _panel(arguments: argparse.Namespace) -> int:
     )
     print_built(arguments.out, built)
     return DONE
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(number) for number in _names(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 50,150") from error
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of CPUs, 1 or more")
-    return int(text)
-
-
-def _columns(text: str) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in _names(text)]
-    columns = {name.strip(): value.strip() for name, _, value in pairs}
-    if len(columns) != len(pairs) or not set(columns) <= {"asset", "date", "rv"} or not all(columns.values()):
-        raise argparse.ArgumentTypeError(f"{text!r} does not read asset=...,date=...,rv=...")
-    return columns

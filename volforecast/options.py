@@ -1,0 +1,136 @@
+"""The options of ``volforecast``: those that several commands share, and what their words mean."""
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from msgspec.structs import fields
+
+# settings that every study may have and that have an option of their own; all others stand in its --config
+STUDY_OPTIONS = ("targets", "periods", "models", "seed")
+
+
+def add_study_options(parser: argparse.ArgumentParser, *studies: type[Any]) -> None:
+    """What a study reads and which part of it is meant.
+
+    Args:
+        parser: Of a command.
+        studies: Those it is for; it gets the options that are settings of one of them.
+    """
+    parser.add_argument("--panel", required=True, metavar="P", help="panel folder, local or s3://")
+    parser.add_argument("--config", metavar="F.toml", help="settings of the study; options win over it")
+    parser.add_argument(
+        "--columns",
+        type=columns,
+        default={},
+        metavar="asset=unique_id,date=ds,rv=y",
+        help="names of the panel's columns where they differ",
+    )
+    parser.add_argument(
+        "--gaps",
+        choices=("error", "allow"),
+        default="error",
+        help="what to do where an asset lacks a day on which most of the panel trades",
+    )
+    known = {field.name for study in studies for field in fields(study.settings_type)}
+    options: dict[str, dict[str, Any]] = {
+        "targets": {"type": names, "help": "targets to forecast, A,B,...; default: all of the panel's"},
+        "periods": {"type": numbers, "help": "sample periods, 50,150,...; default: the paper's"},
+        "models": {"type": names, "help": 'models, HAR,"MTL-75 XGB-EXT",...; default: the paper\'s'},
+        "seed": {"type": int, "help": "seed of every random draw; default: 1"},
+    }
+    for name in STUDY_OPTIONS:
+        if name in known:
+            parser.add_argument(f"--{name}", **options[name])
+        else:
+            parser.set_defaults(**{name: None})
+
+
+def add_run_options(parser: argparse.ArgumentParser, *, where: bool = True) -> None:
+    """Where results go, and, for a run from here, where it runs."""
+    parser.add_argument("--out", required=True, metavar="O", help="results folder, local or s3://")
+    if where:
+        parser.add_argument(
+            "--address", default=os.environ.get("RAY_ADDRESS"), help="Ray cluster; none starts a private Ray"
+        )
+        parser.add_argument("--workers", type=positive, help="CPUs of the private Ray; default: all")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--profile", metavar="F.csv", help="write where the core-seconds went, by kind of unit")
+
+
+def add_submit_options(parser: argparse.ArgumentParser) -> None:
+    """How a job gets to a cluster."""
+    parser.add_argument(
+        "--address",
+        default=os.environ.get("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:8265"),
+        metavar="http://HOST:PORT",
+        help="the cluster's dashboard; default: RAY_API_SERVER_ADDRESS, or this machine's",
+    )
+    parser.add_argument(
+        "--working-dir", metavar="D", help="checkout to run; default: the package that the cluster has installed"
+    )
+    parser.add_argument("--attempts", type=positive, default=3, help="how often it is submitted at most; default: 3")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait for its end")
+
+
+def add_simulator_options(parser: argparse.ArgumentParser) -> None:
+    """How large a simulated panel is."""
+    parser.add_argument("--out", required=True, metavar="P", help="folder to write, local or s3://")
+    parser.add_argument("--config", metavar="F.toml", help="settings of the simulator")
+    for name, meaning in (
+        ("sources", "number of source assets"),
+        ("targets", "number of listing targets"),
+        ("source-days", "trading days of the sources"),
+        ("target-days", "trading days of the youngest target"),
+        ("bars-days", "trailing days that also get 1-minute bars"),
+    ):
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=meaning)
+    parser.add_argument("--seed", type=int, default=1, help="seed of every random draw")
+
+
+def add_panel_options(parser: argparse.ArgumentParser) -> None:
+    """What a panel is made of."""
+    parser.add_argument(
+        "--bars", required=True, metavar="B", help="folder of <ASSET>.parquet, or one file; local or s3://"
+    )
+    parser.add_argument("--out", required=True, metavar="P", help="panel folder to write, local or s3://")
+    parser.add_argument("--assets", metavar="F", help="assets.parquet with names, sectors and roles")
+    parser.add_argument("--earnings", metavar="F", help="table of earnings announcements")
+    parser.add_argument("--calendar", default="XNYS", help="exchange calendar, or 24/7")
+    parser.add_argument("--overwrite", action="store_true", help="replace a panel that is there")
+
+
+def summary_of(study: type[Any]) -> str:
+    """The first line of what a study's module says of itself, as a help text."""
+    first = (sys.modules[study.__module__].__doc__ or study.__name__).splitlines()[0]
+    return first.rstrip(".").replace("%", "%%")
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Words between commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers between commas."""
+    try:
+        return tuple(int(number) for number in names(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 50,150") from error
+
+
+def positive(text: str) -> int:
+    """A number of CPUs or attempts."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of CPUs, 1 or more")
+    return int(text)
+
+
+def columns(text: str) -> dict[str, str]:
+    """Our names of columns and the panel's."""
+    pairs = [pair.partition("=") for pair in names(text)]
+    found = {name.strip(): value.strip() for name, _, value in pairs}
+    if len(found) != len(pairs) or not set(found) <= {"asset", "date", "rv"} or not all(found.values()):
+        raise argparse.ArgumentTypeError(f"{text!r} does not read asset=...,date=...,rv=...")
+    return found
