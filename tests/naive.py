@@ -1,7 +1,7 @@
 """Slow, obvious oracles written from the specification of the new-issues study, and the panels they are tried on.
 
 Trading days are numbered from 1, as in the specification; a pair is called (asset, t): predictors of day t, label of
-day t+1. Nothing here imports the code it is compared with, but for reading and simulating panels.
+day t+1. Nothing here imports the code it is compared with, but for reading and simulating panels and naming seeds.
 """
 
 import dataclasses
@@ -14,12 +14,19 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from xgboost import XGBRegressor
 
 from volforecast.data.panel import Panel, read_panel
 from volforecast.data.simulate import SimulatorSettings, simulate_panel, write_simulated
+from volforecast.seeds import seed_of
 
 STD = ["rv_d", "rv_w", "rv_m"]
 EXT = [*STD, "mom", "dv", "ea", "us3m", "hsi", "ads", "epu", "vix"]
+FIRST_DAYS = {  # by prefix: all predictors of the first days, and how many of them, the first ones, are volatilities
+    1: (["rv_d", "ea", "ads", "epu", "vix"], 1),
+    5: (["rv_d", "rv_w", "dv", "ea", "us3m", "hsi", "ads", "epu", "vix"], 2),
+    22: (EXT, 3),
+}
 DJ30 = Path(__file__).parents[2] / "shared" / "data" / "dj30"
 
 Pair = tuple[str, int]
@@ -190,6 +197,36 @@ class World:
             pairs |= {(b.asset, b.start + i) for b in found if b.distance <= limit for i in range(length)}
         return pairs
 
+    def first_days_windows(
+        self, target: str, origin: int, prefix: int, windows: Windows = blocks
+    ) -> tuple[int, list[Block]]:
+        """In the first days: the length of the query, and every window of a source with its distance."""
+        columns = FIRST_DAYS[prefix][0][: FIRST_DAYS[prefix][1]]
+        query = [self.row((target, t), columns) for t in range(max(prefix, origin - 21), origin + 1)]
+        found = [
+            Block(*window[0], dtw(query, [self.row(pair, columns) for pair in window]))
+            for source in self.sources
+            for window in windows(self.first_days_pairs(source, target, origin, prefix), len(query))
+        ]
+        return len(query), found
+
+    def first_days_pairs(self, source: str, target: str, origin: int, prefix: int) -> list[Pair]:
+        """A source's pairs that are known at an origin and have the prefix's volatility predictors."""
+        days, cut = self.dates[source], self.cut(target, origin)
+        return [(source, t) for t in range(prefix, len(days)) if days[t] <= cut]
+
+    def first_days_training(self, target: str, origin: int, prefix: int, approach: str) -> set[Pair]:
+        """Pairs of one approach in the first days, before any is dropped for a missing predictor."""
+        pairs = {(target, t) for t in range(prefix, origin)}
+        if approach == "NP":
+            pairs |= {p for source in self.sources for p in self.first_days_pairs(source, target, origin, prefix)}
+        elif approach.startswith("MTL"):
+            length, found = self.first_days_windows(target, origin, prefix)
+            if found:
+                limit = quantile([block.distance for block in found], int(approach.removeprefix("MTL-")))
+                pairs |= {(b.asset, b.start + i) for b in found if b.distance <= limit for i in range(length)}
+        return pairs
+
     def training_table(
         self, pairs: set[Pair], columns: Sequence[str]
     ) -> tuple[list[Pair], np.ndarray, np.ndarray, int]:
@@ -244,6 +281,60 @@ def har_forecasts(
                 value = min(rv[:origin])
             result.append(Forecast(origin, world.dates[target][t], value, rv[t], status, len(y), dropped))
     return result
+
+
+def har_of_few_rows(X: np.ndarray, y: np.ndarray, row: Sequence[float]) -> float:
+    """Least squares with an intercept; of all that fit equally well, the smallest slopes of standardised predictors."""
+    mean, deviation = X.mean(axis=0), X.std(axis=0)
+    varies = deviation > 1e-12 * np.abs(mean)
+    Z = (X[:, varies] - mean[varies]) / deviation[varies]
+    slopes = np.linalg.pinv(Z, rcond=1e-12) @ (y - y.mean())
+    return float(y.mean() + (np.array(row)[varies] - mean[varies]) / deviation[varies] @ slopes)
+
+
+def boosted(X: np.ndarray, y: np.ndarray, row: Sequence[float], seed: int) -> float:
+    """Boosted trees of the specification, by XGBoost's other interface."""
+    model = XGBRegressor(
+        n_estimators=40,
+        max_depth=5,
+        learning_rate=0.1,
+        gamma=0.1,
+        reg_alpha=0.0,
+        reg_lambda=1.0,
+        subsample=0.75,
+        min_child_weight=1.0,
+        tree_method="hist",
+        base_score=float(np.mean(y)),
+        random_state=seed % 2**31,
+        n_jobs=1,
+    )
+    return float(model.fit(X, y).predict(np.array([row]))[0])
+
+
+def first_days_forecast(world: World, target: str, period: int, origin: int, model: str, seed: int = 1) -> Forecast:
+    """The forecast of day origin + 1 by a HAR or XGB model named as ``5-MTL-75 XGB-EXT``."""
+    left, right = model.split(" ")
+    prefix, _, approach = left.partition("-")
+    model_class, predictors = right.split("-")
+    columns, volatilities = FIRST_DAYS[int(prefix)]
+    rv = [world.row((target, t), STD)[0] for t in range(1, origin + 2)]
+    row, status = world.row((target, origin), columns), "ok"
+    if predictors == "STD":
+        columns, row = columns[:volatilities], row[:volatilities]
+    elif any(math.isnan(value) for value in row):
+        std = first_days_forecast(world, target, period, origin, model.replace("EXT", "STD"), seed)
+        return std._replace(status="fallback")
+    pairs = world.first_days_training(target, origin, int(prefix), approach)
+    _, X, y, dropped = world.training_table(pairs, columns)
+    if not len(y):
+        value, status, dropped = rv[origin - 1], "fallback", 0
+    elif model_class == "HAR":
+        value = har_of_few_rows(X, y, row)
+    else:
+        value = boosted(X, y, row, seed_of(seed, target, period, origin, model, "fit"))
+    if value < 0:
+        value = min(rv[:origin])
+    return Forecast(origin, world.dates[target][origin], value, rv[origin], status, len(y), dropped)
 
 
 # -------------------------------------------------------------------------------------------------------------- panels

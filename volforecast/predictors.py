@@ -6,6 +6,7 @@ variances are in per cent squared here and in every model: with decimals XGBoost
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,27 @@ STD = ("rv_d", "rv_w", "rv_m")
 EXT = (*STD, "mom", "dv", "ea", *MARKET_SERIES)
 PREDICTOR_SETS = {"STD": STD, "EXT": EXT}
 WEEK, MONTH = 5, 22  # days; an asset has its first monthly mean on its day 22
+
+
+class ReducedSet(NamedTuple):
+    """Predictors of an asset's first days (Teller et al. 2026, section 6.3).
+
+    Attributes:
+        names: All of them, volatility predictors first.
+        volatilities: How many of them are volatility predictors.
+        first_day: The first trading day on which these all exist.
+    """
+
+    names: tuple[str, ...]
+    volatilities: int
+    first_day: int
+
+
+REDUCED_SETS = {  # by the prefix of the models that use them: the trading days after which all predictors exist
+    1: ReducedSet(("rv_d", "ea", "ads", "epu", "vix"), 1, 1),
+    WEEK: ReducedSet(tuple(name for name in EXT if name not in ("rv_m", "mom")), 2, WEEK),
+    MONTH: ReducedSet(EXT, len(STD), MONTH),
+}
 PER_CENT_SQUARED = 1e4
 NO_LABEL = np.iinfo(np.int64).max  # the label date of an asset's last row: later than every cut
 
@@ -55,8 +77,8 @@ class PredictorRows:
     first_day: int = MONTH
 
     def width(self, predictors: str) -> int:
-        """How many of the columns a predictor set (``STD`` or ``EXT``) has: the first ones."""
-        return {"STD": self.volatilities, "EXT": len(self.names)}[predictors]
+        """How many of the columns a predictor set has: the first ones for ``STD``, all of them for any other."""
+        return self.volatilities if predictors == "STD" else len(self.names)
 
     def only(self, names: tuple[str, ...], volatilities: int, first_day: int) -> "PredictorRows":
         """The same rows with some predictors only; the first ``volatilities`` of them exist from ``first_day`` on."""

@@ -15,7 +15,8 @@ from tests.security.folders import hostile_panel, new_issues_run, toy_run
 from tests.security.hostile import NAMES
 from volforecast.cli import main
 from volforecast.data.parquet import to_parquet
-from volforecast.report import plots
+from volforecast.report import plots, plots_forecasts
+from volforecast.report.evidence import Contrast
 from volforecast.report.outlook import print_outlook
 from volforecast.report.terminal import print_tables
 from volforecast.studies.costs import Fixed, Outlook
@@ -43,11 +44,15 @@ def drawings(name: str) -> list[Markup]:
     values = np.array([1.0, 2.0, 1.5])
     frame = pd.DataFrame({name: values, "b": values * 2}, index=[1, 2, 3])
     means = pd.Series([0.9, 1.1], index=[name, "TO HAR-STD"])
+    contrast = Contrast("MSE", name, name, 0.9, 0.8, 1.0, 3, 2)
     return [
-        plots.relative_errors(means, frame.T, f"errors of {name}"),
-        plots.by_period(frame, f"periods of {name}"),
-        plots.advantage(frame, (name, "b"), f"lead of {name}"),
-        plots.forecast_path(values, values, values, name, f"path of {name}"),
+        plots.leads([contrast], [values]),
+        plots.relative_errors(means, frame.T, "MSE"),
+        plots.by_period(frame, "MSE"),
+        plots.by_day(frame, 1, "MSE"),
+        plots.advantage(frame, (name, "b"), "MSE"),
+        plots_forecasts.forecast_path(name, frame["b"], {name: frame[name]}),
+        plots_forecasts.lead_path(name, frame[name], (name, "b"), "MSE", "untested"),
     ]
 
 

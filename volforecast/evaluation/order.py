@@ -15,15 +15,15 @@ AGGREGATE: Final = "agg"
 """The single sample periods added up (column Agg. of Table 4)."""
 
 _CLASSES: Final = ("HAR", "FNN", "XGB")
-_NAME: Final = re.compile(r"(?:(\d+)-)?(TO|NP|MTL)(?:-(\d+))? (.+)-(STD|EXT)")
+_NAME: Final = re.compile(r"(?:(\d+)-)?(TO|NP|MTL)(?:-(\d+))? (.+?)(?:-(STD|EXT))?")
 
 
 def paper_order(models: Iterable[str]) -> list[str]:
     """Model names in the order of the paper's rows.
 
-    NF first; then by class HAR, FNN, XGB (others follow by name); within a class TO, NP, MTL; within each of these STD
-    before EXT; then MTL-25, 50, 75. First-days prefixes (``1-``, ``5-``, ``22-``) sort before the class. Names of
-    another form come last, by name.
+    NF first; then by class HAR, FNN, XGB (others, whose names may lack predictors, follow by name); within a class TO,
+    NP, MTL; within each of these STD before EXT; then MTL-25, 50, 75. First-days prefixes (``1-``, ``5-``, ``22-``)
+    come before the class. Names of another form come last, by name.
     """
     return sorted(set(models), key=_model_key)
 

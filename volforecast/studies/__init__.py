@@ -1,5 +1,6 @@
 """Each paper as data; a new study is a file and a line here."""
 
+from volforecast.studies.first_days import FirstDays
 from volforecast.studies.new_issues import NewIssues
 
-STUDIES = {"new-issues": NewIssues}
+STUDIES: dict[str, type[NewIssues | FirstDays]] = {"new-issues": NewIssues, "first-days": FirstDays}

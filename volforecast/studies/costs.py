@@ -10,11 +10,14 @@ from collections.abc import Iterable, Sequence
 from pickle import PickleBuffer
 from typing import Literal, NamedTuple
 
+from volforecast.measured_rows import EXTRA_SETS
 from volforecast.models.fnn import FNN
+from volforecast.models.log_har import LogHAR
 from volforecast.models.protocol import Model
 from volforecast.models.xgb import XGB
-from volforecast.predictors import PREDICTOR_SETS
-from volforecast.studies.model_names import NAIVE, parse
+from volforecast.predictors import PREDICTOR_SETS, REDUCED_SETS
+from volforecast.studies.model_names import NAIVE, NAIVE_MEAN, ModelName, parse
+from volforecast.transfer.dtw import DTW
 
 Path = Literal["selection", "naive", "HAR", "FNN", "XGB", "confidence"]
 
@@ -127,6 +130,27 @@ def selection_cost(pairs: int, origins: int, length: int) -> Cost:
     return Cost("selection", seconds, WORKER + int(distances * 400), STORED_A_UNIT + int(distances * STORED_A_BLOCK))
 
 
+def short_selection_cost(pairs: int, lengths: Sequence[int], dtw: DTW, volatilities: int, sources: int) -> Cost:
+    """Distances to all windows at every origin of a sample period of the first days, and what they select.
+
+    Args:
+        pairs: Source pairs known in the middle of the period.
+        lengths: m, rows of a window, at each origin.
+        dtw: Which windows there are.
+        volatilities: Predictors compared.
+        sources: How many sources there are.
+    """
+    windows = [pairs / dtw.step(m) for m in lengths]
+    cells = [n * m * m for n, m in zip(windows, lengths, strict=True)]
+    # origins that ask for one length share most costs of single days
+    first = dict(zip(lengths, cells, strict=True))
+    measured = sum(first.values()) * 1.3e-9 + (sum(cells) - sum(first.values())) * 0.25e-9
+    laid_out = len(first) * pairs * volatilities * 4e-9
+    seconds = 0.01 + measured + laid_out + sum(windows) * 4e-8 + len(lengths) * sources * 1.5e-6
+    stored = STORED_A_UNIT + int(sum(windows) * 3 / 8 + len(lengths) * sources * 12)
+    return Cost("selection", seconds, WORKER + int(sum(windows) * 16 + max(windows) * 60), stored)
+
+
 def forecast_cost(model: str, settings: Model | None, pairs: int, own: int, origins: int, days: int) -> Cost:
     """All estimations of one model in one sample period.
 
@@ -139,10 +163,10 @@ def forecast_cost(model: str, settings: Model | None, pairs: int, own: int, orig
         days: Days of the period.
     """
     stored = STORED_A_UNIT + int(days * STORED_A_FORECAST)
-    if model == NAIVE:
+    if model in (NAIVE, NAIVE_MEAN):
         return Cost("naive", 0.02, WORKER, stored)
     name = parse(model)
-    predictors = len(PREDICTOR_SETS[name.predictors])
+    predictors = _width(name)
     share = {"TO": 0.0, "NP": 1.0, "MTL": (name.rate or 0) / 100}[name.approach]
     rows = own + share * pairs
     memory = WORKER + int(rows * predictors * 8 * COPIES)
@@ -161,9 +185,19 @@ def forecast_cost(model: str, settings: Model | None, pairs: int, own: int, orig
             growth = settings.trees / 40 * settings.depth / 5
             grow = growth * (0.0094 + predictors * 8.8e-4 + rows * (1.28e-6 + predictors * 1.56e-7))
             return Cost("XGB", reading + gathering + origins * grow, memory, stored)
+        case LogHAR():  # logarithms of all rows, added up and gone through again for the residuals
+            return Cost("HAR", 0.006 + reading + gathering + origins * (5e-4 + rows * 1.8e-7), memory, stored)
         case _:
             summed = rows * 3e-8 if name.approach == "MTL" else 0.0
             return Cost("HAR", 0.006 + reading + origins * (3e-4 + summed), memory, stored)
+
+
+def _width(name: ModelName) -> int:
+    """Number of a model's predictors."""
+    if name.prefix is None:
+        return len((PREDICTOR_SETS | EXTRA_SETS)[name.predictors])
+    predictors = REDUCED_SETS[name.prefix]
+    return predictors.volatilities if name.predictors == "STD" else len(predictors.names)
 
 
 def networks_cost(places: Sequence[Cost]) -> Cost:

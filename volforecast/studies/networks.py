@@ -76,7 +76,7 @@ def _answers(
     firsts = {entry.of: entry.estimation for entry in asked}
     tunings = []
     for estimation in firsts.values():
-        first = estimation.schedule.origins(estimation.period)[0]
+        first = estimation.tuning_origin()
         tunings.append(Job(_training_rows(estimation, first)[0], nothing, estimation.seed(first, "tune")))
     tuned = dict(zip(firsts, fnn.tune_many(X, y, approach, tunings, on), strict=True))
     jobs, epochs, fits, keys = [], [], [], []

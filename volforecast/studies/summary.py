@@ -4,16 +4,22 @@ import io
 from collections.abc import Iterator
 from urllib.parse import quote
 
+import msgspec
 import pandas as pd
 import pyarrow as pa
 
 from cluster.study import Plan, Results, Unit
+from volforecast.data.panel import Panel
 from volforecast.data.parquet import from_parquet, to_parquet
 from volforecast.evaluation.comparison import mean_losses, pairwise, relative_to_naive
 from volforecast.evaluation.inclusion import inclusion_counts
 from volforecast.evaluation.layout import PAIRWISE_TABLES, cut_pairwise
-from volforecast.studies.model_names import NAIVE
+from volforecast.evaluation.selection_rates import COLUMNS, Counts, count, selection_by_time, source_tables
+from volforecast.report.claims import claims_table
+from volforecast.studies.extended_tables import insanity_counts, make_extended
+from volforecast.studies.model_names import NAIVE, is_extra
 from volforecast.studies.rolling import FORECAST_COLUMNS
+from volforecast.transfer.dtw import DTW
 
 ESTIMATION_COLUMNS = ["target", "period", "origin", "model", "train_rows", "dropped_rows", "epochs", "reason"]
 
@@ -25,9 +31,11 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
     the status ``failed``. Tables cover what is published.
     """
     published: list[pa.Table] = []
+    selected: list[Counts] = []
     for group in _groups(plan).values():
         for unit, payload in zip(group["selection"], results.payloads(group["selection"]), strict=True):
             if payload is not None:
+                selected.append(_selected(plan, payload))
                 yield f"selections/{_file_name(unit)}", payload
         if not all(map(results.settled, group["forecast"])):
             continue
@@ -35,23 +43,30 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
         naive = next((payload for unit, payload in parts if unit.coordinates["model"] == NAIVE), None)
         if naive is None:
             continue
-        published.append(
-            pa.concat_tables(
-                from_parquet(payload) if payload else _failed(unit, from_parquet(naive)) for unit, payload in parts
-            )
-        )
+        made = [from_parquet(payload) if payload else _failed(unit, from_parquet(naive)) for unit, payload in parts]
+        # with the insanity filter, forecasts that it looks at have a column more
+        published.append(pa.concat_tables(made, promote_options="default"))
         yield f"forecasts/{_file_name(parts[0][0])}", to_parquet(published[-1].select(list(FORECAST_COLUMNS)))
     if not published:
         return
-    everything = pa.concat_tables(published).to_pandas()
+    everything = pa.concat_tables(published, promote_options="default").to_pandas()
     forecasts = everything[list(FORECAST_COLUMNS)]
-    sets = results.payloads([unit for unit in plan.units if unit.kind == "confidence"])
-    tables = make_tables(forecasts, [from_parquet(payload).to_pandas() for payload in sets if payload])
+    extra = forecasts["model"].map({name: is_extra(name) for name in forecasts["model"].unique()})
+    tables = make_tables(forecasts[~extra], _confidence_sets(plan, results, "confidence"))
+    if extra.any():
+        tables |= make_extended(forecasts, _confidence_sets(plan, results, "confidence-extended"))
+    if "replaced" in everything:
+        tables["insanity"] = insanity_counts(everything)
+    if any(len(counts.by_source) for counts in selected):
+        tables |= source_tables(selected, plan.about.get("sectors", {})) | {
+            "selection_by_time": selection_by_time(selected)
+        }
     tables["estimations"] = everything[ESTIMATION_COLUMNS].drop_duplicates(ignore_index=True)
+    tables["claims"] = claims_table(tables, plan.study)
     for name, table in tables.items():
         yield f"tables/{name}.parquet", to_parquet(pa.Table.from_pandas(table, preserve_index=False))
         yield f"tables/{name}.csv", _csv(table)
-    # matplotlib and jinja2 are needed here only; workers, which import this file too, do without them
+    # jinja2 is needed here only; workers, which import this file too, do without it
     from volforecast.report.html import Report, render_report
 
     yield "report.html", render_report(Report(plan, forecasts, tables))
@@ -67,6 +82,23 @@ def make_tables(forecasts: pd.DataFrame, sets: list[pd.DataFrame]) -> dict[str, 
     tables |= {f"table_{number}": cut_pairwise(pairs, number) for number in PAIRWISE_TABLES}
     tables["pairwise_qlike"] = pairwise(forecasts, "QLIKE")
     return tables
+
+
+def sectors_of(panel: Panel) -> dict[str, str]:
+    """The sectors of a panel's assets, as far as it says."""
+    known = zip(panel.assets["asset"], panel.assets["sector"], strict=True)
+    return {str(asset): str(sector) for asset, sector in known if sector}
+
+
+def _confidence_sets(plan: Plan, results: Results, kind: str) -> list[pd.DataFrame]:
+    sets = results.payloads([unit for unit in plan.units if unit.kind == kind])
+    return [from_parquet(payload).to_pandas() for payload in sets if payload]
+
+
+def _selected(plan: Plan, selection: bytes) -> Counts:
+    """How often a part's windows are selected."""
+    length = int(plan.config["block_length"])
+    return count(from_parquet(selection, COLUMNS), length, msgspec.convert(plan.config["dtw"], DTW).step(length))
 
 
 def _groups(plan: Plan) -> dict[tuple[str, int], dict[str, list[Unit]]]:

@@ -101,12 +101,8 @@ def make_shards(
         length: m, rows of a window.
         dtw: Which windows there are, and in which precision they are compared.
     """
-    lengths = np.array([rows.days(asset) for asset in sources])
-    middle = np.cumsum(lengths) - lengths / 2
-    shard_of = np.minimum((middle * count / lengths.sum()).astype(np.int64), count - 1)
     shards = []
-    for shard in np.unique(shard_of):
-        names = tuple(asset for asset, s in zip(sources, shard_of, strict=True) if s == shard)
+    for names in cut_sources(rows, sources, count):
         ends = [rows.first_row(asset) + rows.days(asset) for asset in names]
         begins = [min(rows.first_row(asset) + rows.first_day - 1, end) for asset, end in zip(names, ends, strict=True)]
         own = [slice(begin, end) for begin, end in zip(begins, ends, strict=True)]
@@ -122,6 +118,16 @@ def make_shards(
     return shards
 
 
+def cut_sources(rows: PredictorRows, sources: tuple[str, ...], count: int) -> list[tuple[str, ...]]:
+    """The sources, which are sorted, in at most ``count`` runs of nearly equal numbers of rows."""
+    lengths = np.array([rows.days(asset) for asset in sources])
+    middle = np.cumsum(lengths) - lengths / 2
+    shard_of = np.minimum((middle * count / lengths.sum()).astype(np.int64), count - 1)
+    return [
+        tuple(asset for asset, s in zip(sources, shard_of, strict=True) if s == shard) for shard in np.unique(shard_of)
+    ]
+
+
 def measure(shard: SourceShard, queries: Queries, device: str = "cpu") -> list[Distances]:
     """Distances between the query of each origin and every window of the shard's sources that is known there.
 
@@ -132,21 +138,36 @@ def measure(shard: SourceShard, queries: Queries, device: str = "cpu") -> list[D
         ValueError: The shard is laid out for windows of another length, or a value is NaN.
     """
     layout = shard.layout
-    if queries.length != layout.length:
-        raise ValueError(f"queries of {queries.length} rows for sources laid out in windows of {layout.length} rows")
-    known = np.empty((len(queries.cuts), len(shard.assets)), dtype=np.int64)
-    for a in range(len(shard.assets)):
-        # label dates rise within an asset: the number of known pairs is a position
-        own = shard.label_date[shard.offsets[a] : shard.offsets[a + 1]]
-        known[:, a] = np.searchsorted(own, queries.cuts, side="right")
-    question = Question(queries.values, queries.origins - queries.length + 1 - queries.first_day, known)
-    if device == "cpu":
-        distance = dtw_kernel.distances(layout, question)
-    else:
-        from volforecast.transfer import dtw_torch  # seconds of import that workers without a GPU need not spend
-
-        distance = dtw_torch.distances(layout, question, device)
+    known = known_pairs(shard, queries.cuts)
+    distance = distances(shard, queries, known, device)
     counts = layout.windows(known)
     parts = np.split(distance, np.cumsum(counts.sum(axis=1))[:-1])
     starts = [np.repeat(shard.first_rows, n) + layout.starts(k) for n, k in zip(counts, known, strict=True)]
     return [Distances(start, part) for start, part in zip(starts, parts, strict=True)]
+
+
+def known_pairs(shard: SourceShard, cuts: IntArray) -> IntArray:
+    """How many pairs of each source have a label dated on or before each cut, shape (cuts, sources)."""
+    known = np.empty((len(cuts), len(shard.assets)), dtype=np.int64)
+    for a in range(len(shard.assets)):
+        # label dates rise within an asset: the number of known pairs is a position
+        own = shard.label_date[shard.offsets[a] : shard.offsets[a + 1]]
+        known[:, a] = np.searchsorted(own, cuts, side="right")
+    return known
+
+
+def distances(shard: SourceShard, queries: Queries, known: IntArray, device: str) -> FloatArray:
+    """Distances of all windows among the known pairs: origin by origin, source by source, oldest window first.
+
+    Raises:
+        ConfigError, ValueError: See :func:`measure`.
+    """
+    layout = shard.layout
+    if queries.length != layout.length:
+        raise ValueError(f"queries of {queries.length} rows for sources laid out in windows of {layout.length} rows")
+    question = Question(queries.values, queries.origins - queries.length + 1 - queries.first_day, known)
+    if device == "cpu":
+        return dtw_kernel.distances(layout, question)
+    from volforecast.transfer import dtw_torch  # seconds of import that workers without a GPU need not spend
+
+    return dtw_torch.distances(layout, question, device)
