@@ -14,8 +14,8 @@ import pandas as pd
 from volforecast.evaluation.layout import PAIRWISE_TABLES, printed, printed_pairwise
 from volforecast.evaluation.order import ALL, NAIVE
 from volforecast.report import paper
-from volforecast.report.claims import FAILS, HOLDS, NOT_TESTED, PARTLY, claims_table
-from volforecast.report.claims_lookups import LOSSES, errors
+from volforecast.report.claims.lookups import LOSSES, errors
+from volforecast.report.claims.verdicts import FAILS, HOLDS, NOT_TESTED, PARTLY, claims_table
 
 MARKER = "<!-- everything below is made by benchmarks/results_page.py -->"
 Tables = dict[str, pd.DataFrame]
@@ -40,9 +40,9 @@ def claimed(read: Tables, study: str) -> Iterator[str]:
     counts = table["verdict"].value_counts()
     yield "## The paper's claims, one by one\n"
     yield f"{len(table)} claims: " + ", ".join(f"{v} {counts.get(v, 0)}" for v in (HOLDS, PARTLY, FAILS, NOT_TESTED))
-    yield "(by the rule of `volforecast/report/claims.py`: a claim about all comparisons holds from 90% of them on and"
-    yield "fails below half; one about most holds above half and fails below a quarter). In brackets: targets on which"
-    yield "more than half of the comparisons hold.\n"
+    yield "(by the rule of `volforecast/report/claims/verdicts.py`: a claim about all comparisons holds from 90% of them"
+    yield "on and fails below half; one about most holds above half and fails below a quarter). In brackets: targets on"
+    yield "which more than half of the comparisons hold.\n"
     yield markdown(table.set_index("text").rename_axis("claim"))
 
 

@@ -65,10 +65,13 @@ class ResultStore:
         self.url = self.objects.url
 
     def adopt_plan(self, plan: Plan) -> Plan:
-        """Store the plan, or check that the stored one is the same but for what it says ``about`` the data.
+        """Store the plan, or check that the stored one is the same.
+
+        What it says ``about`` the data may differ, and what its units are expected to take: a run whose numbers are the
+        same is the same run.
 
         Returns:
-            The stored plan.
+            The plan, with what the stored one says about the data.
 
         Raises:
             PlanMismatchError: The folder holds another run; the message shows what differs.
@@ -82,12 +85,12 @@ class ResultStore:
         if self.objects.create("plan.json", payload):
             return plan
         stored = self.plan()
-        if msgspec.json.encode(replace(stored, about=plan.about), order="deterministic") != payload:
+        if _essence(stored) != _essence(plan):
             raise PlanMismatchError(
                 f"{self.url} holds another run: {_difference(stored, plan)}; use the same settings to continue it, or "
                 "another --out"
             )
-        return stored
+        return replace(plan, about=stored.about)
 
     def has_plan(self) -> bool:
         """Whether a run was started here."""
@@ -271,6 +274,12 @@ def _deeper(value: Any, levels: int) -> bool:
         return False
     items = value.values() if isinstance(value, dict) else value
     return levels == 0 or any(_deeper(item, levels - 1) for item in items)
+
+
+def _essence(plan: Plan) -> bytes:
+    """A plan without what does not change numbers."""
+    units = tuple(replace(unit, cost=1.0, memory=0) for unit in plan.units)
+    return msgspec.json.encode(replace(plan, units=units, about={}), order="deterministic")
 
 
 def _difference(stored: Plan, wanted: Plan) -> str:

@@ -205,7 +205,7 @@ def _asked(arguments: argparse.Namespace) -> tuple[Any, Any]:
 
 def _report(arguments: argparse.Namespace) -> int:
     from cluster.errors import CorruptPartError
-    from volforecast.report.latex import publish_latex
+    from volforecast.report.page.latex import publish_latex
     from volforecast.report.terminal import print_tables
     from volforecast.results import open_run, understood
 

@@ -218,7 +218,7 @@ class Run:
         Raises:
             InputError: There are no such forecasts.
         """
-        from volforecast.figures import forecast_figure
+        from volforecast.report.figures import forecast_figure
 
         return forecast_figure(self.forecasts, target, model, ax)
 
@@ -232,7 +232,7 @@ class Run:
         Raises:
             InputError: The run has no table 3, or it has no such loss.
         """
-        from volforecast.figures import error_figure
+        from volforecast.report.figures import error_figure
 
         return error_figure(self.tables["table_3"], loss, ax)
 

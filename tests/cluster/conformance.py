@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from cluster.errors import CorruptPartError, NondeterminismError, PlanMismatchError, StoreError
 from cluster.objects import Objects
@@ -201,6 +202,17 @@ class StoreConformance:
         ResultStore(url).adopt_plan(a_plan())
         assert store.plan() == a_plan()
         assert store.objects.read("plan.json") == before
+
+    def test_better_estimates_and_what_is_known_about_the_data_make_no_other_run(self, store: ResultStore) -> None:
+        """The stored plan stands; who goes on works by the newer estimates."""
+        (unit, *rest), about = a_plan().units, {"names": {"a": "A"}}
+        store.adopt_plan(replace(a_plan(), about=about))
+        before = store.objects.read("plan.json")
+        better = replace(a_plan(), units=(replace(unit, cost=unit.cost + 1.0, memory=7), *rest))
+        assert store.adopt_plan(better) == replace(better, about=about)
+        assert store.objects.read("plan.json") == before
+        with pytest.raises(PlanMismatchError, match="units differ"):
+            store.adopt_plan(replace(a_plan(), units=(replace(unit, key="1" * 32), *rest)))
 
     def test_the_order_of_settings_does_not_matter(self, store: ResultStore) -> None:
         store.adopt_plan(a_plan(config={"a": 1, "b": {"c": 2, "d": 3}}))

@@ -14,7 +14,7 @@ from volforecast.evaluation.first_days import (
     transition_table,
 )
 from volforecast.evaluation.inclusion import confidence_sets
-from volforecast.report.html import Report
+from volforecast.report.page.html import Report
 from volforecast.studies.extended_tables import make_extended
 from volforecast.studies.summary import make_tables
 

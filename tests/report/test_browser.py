@@ -8,7 +8,7 @@ import pytest
 
 from tests.report.browser import Tab, browser, installed, visit
 from tests.report.pages import first_days_report, forecasts_of, report_of, selection_tables
-from volforecast.report.html import render_report
+from volforecast.report.page.html import render_report
 
 OPENED = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
 WIDER = """[...document.querySelectorAll('body *')].filter(part => !part.closest('.scroll, svg, .skip, .chips')

@@ -9,10 +9,20 @@ import pytest
 from volforecast.errors import InputError
 from volforecast.evaluation.layout import PAIRWISE_TABLES
 from volforecast.report import paper
-from volforecast.report.claims import FAILS, HOLDS, NOT_TESTED, PARTLY, STATEMENTS, Claim, claims, claims_table, verdict
-from volforecast.report.claims_counts import Count, below, best_in_periods, leads, most_included, tally
-from volforecast.report.claims_lookups import errors
-from volforecast.report.claims_selection import RARE
+from volforecast.report.claims.counts import Count, below, best_in_periods, leads, most_included, tally
+from volforecast.report.claims.lookups import errors
+from volforecast.report.claims.selection import RARE
+from volforecast.report.claims.verdicts import (
+    FAILS,
+    HOLDS,
+    NOT_TESTED,
+    PARTLY,
+    STATEMENTS,
+    Claim,
+    claims,
+    claims_table,
+    verdict,
+)
 
 Tables = dict[str, pd.DataFrame]
 STUDIES = list(STATEMENTS)

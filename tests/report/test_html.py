@@ -17,13 +17,13 @@ from tests.report.pages import (
     report_of,
     selection_tables,
 )
-from volforecast.report.drawings import MOST_TARGETS
-from volforecast.report.evidence import contrast, mean_interval
-from volforecast.report.findings import compared
-from volforecast.report.html import render_report
-from volforecast.report.plots import MOST_MARKS, advantage
-from volforecast.report.plots_forecasts import forecast_path
-from volforecast.report.svg import linear_axis, log_ticks
+from volforecast.report.page.drawings import MOST_TARGETS
+from volforecast.report.page.evidence import contrast, mean_interval
+from volforecast.report.page.findings import compared
+from volforecast.report.page.html import render_report
+from volforecast.report.page.plots import MOST_MARKS, advantage
+from volforecast.report.page.plots_forecasts import forecast_path
+from volforecast.report.page.svg import linear_axis, log_ticks
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from tests.report.pages import HOSTILE, first_days_report, forecasts_of, report_
 from tests.security.folders import hostile_panel, new_issues_run
 from volforecast.cli import main
 from volforecast.data.parquet import to_parquet
-from volforecast.report.html import Report
-from volforecast.report.latex import document, escaped, latex_tables, publish_latex
-from volforecast.report.printed import printed_tables
+from volforecast.report.page.html import Report
+from volforecast.report.page.latex import document, escaped, latex_tables, publish_latex
+from volforecast.report.page.printed import printed_tables
 
 NAMES = (
     HOSTILE,

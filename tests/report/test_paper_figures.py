@@ -9,7 +9,7 @@ import pytest
 from volforecast.errors import InputError
 from volforecast.evaluation.layout import PAIRWISE_TABLES
 from volforecast.report import paper
-from volforecast.report.claims_lookups import MODELS
+from volforecast.report.claims.lookups import MODELS
 
 PAPER = Path(__file__).resolve().parents[3] / "shared" / "papers" / "teller-2025-new-issues-transfer-learning.txt"
 PERIODS = ["50", "150", "250", "350", "450"]

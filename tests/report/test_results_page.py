@@ -9,7 +9,7 @@ import pytest
 
 from volforecast.evaluation.layout import PAIRWISE_TABLES
 from volforecast.report import paper
-from volforecast.report.claims_lookups import MODELS
+from volforecast.report.claims.lookups import MODELS
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "results_page.py"
 MARKER = "<!-- everything below is made by benchmarks/results_page.py -->"

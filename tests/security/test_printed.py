@@ -15,9 +15,9 @@ from tests.security.folders import hostile_panel, new_issues_run, toy_run
 from tests.security.hostile import NAMES
 from volforecast.cli import main
 from volforecast.data.parquet import to_parquet
-from volforecast.report import plots, plots_forecasts
-from volforecast.report.evidence import Contrast
 from volforecast.report.outlook import print_outlook
+from volforecast.report.page import plots, plots_forecasts
+from volforecast.report.page.evidence import Contrast
 from volforecast.report.terminal import print_tables
 from volforecast.studies.costs import Fixed, Outlook
 

@@ -18,7 +18,7 @@ from volforecast.data.parquet import from_parquet
 from volforecast.evaluation.layout import printed
 from volforecast.evaluation.order import ALL
 from volforecast.printable import printable
-from volforecast.report.names import is_papers
+from volforecast.report.page.names import is_papers
 
 if TYPE_CHECKING:
     from volforecast.data.build import BuiltPanel
@@ -37,6 +37,8 @@ def print_outcome(out: str, summary: Summary) -> None:
         print(f"{counts['training rows dropped']:,} training rows lacked a predictor and were left out of EXT fits.")
     if counts.get("fallback"):
         print(f"{counts['fallback']:,} forecasts fell back to the STD model: a predictor was missing on their day.")
+    if counts.get("without pairs"):
+        print(f"{counts['without pairs']:,} forecasts are the naive one: nothing was known to estimate on.")
     if counts.get("replaced by the insanity filter"):
         print(f"{counts['replaced by the insanity filter']:,} forecasts were replaced by the insanity filter.")
     if counts.get("failed"):
@@ -108,11 +110,12 @@ def print_tables(out: str) -> None:
 
 def _relative(objects: Objects) -> pd.DataFrame | None:
     """Errors relative to NF: of the paper's models and those beside them, or of a first-days run by strategy."""
-    for name in ("table_3_extended", "table_3", "table_6"):
-        payload = objects.read(f"tables/{name}.parquet")
-        if payload is not None:
-            table: pd.DataFrame = from_parquet(payload).to_pandas()
-            return table.rename(columns={"strategy": "period"})
+    for names in (("table_3_extended",), ("table_3",), ("table_6",), ("table_15", "table_16", "table_17")):
+        payloads = [objects.read(f"tables/{name}.parquet") for name in names]
+        found = [from_parquet(payload).to_pandas() for payload in payloads if payload is not None]
+        if found:
+            relative: pd.DataFrame = pd.concat(found, ignore_index=True).rename(columns={"strategy": "period"})
+            return relative
     return None
 
 

@@ -21,10 +21,10 @@ from volforecast.evaluation.first_days import (
 from volforecast.evaluation.inclusion import inclusion_counts
 from volforecast.evaluation.losses import LOSSES
 from volforecast.evaluation.order import AGGREGATE
-from volforecast.report.claims import claims_table
+from volforecast.report.claims.verdicts import claims_table
 from volforecast.studies.model_names import NAIVE, parse
 from volforecast.studies.rolling import FORECAST_COLUMNS
-from volforecast.studies.summary import ESTIMATION_COLUMNS
+from volforecast.studies.summary import ESTIMATION_COLUMNS, failed_rows
 
 PUBLISHED_COLUMNS = (*FORECAST_COLUMNS, "prefix")
 
@@ -48,7 +48,9 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
         naive = next((payload for unit, payload in parts if unit.coordinates["model"] == NAIVE), None)
         if naive is None:
             continue
-        tables = [from_parquet(payload) if payload else _failed(unit, from_parquet(naive)) for unit, payload in parts]
+        tables = [
+            from_parquet(payload) if payload else failed_rows(unit, from_parquet(naive)) for unit, payload in parts
+        ]
         published.append(with_prefix(pa.concat_tables(tables)))
         yield f"forecasts/{_file_name(units[0])}", to_parquet(published[-1].select(list(PUBLISHED_COLUMNS)))
     if not published:
@@ -63,7 +65,7 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
         yield f"tables/{name}.parquet", to_parquet(pa.Table.from_pandas(table, preserve_index=False))
         yield f"tables/{name}.csv", table.to_csv(index=False, lineterminator="\n").encode()
     # jinja2 is needed here only; workers, which import this file too, do without it
-    from volforecast.report.html import Report, render_report
+    from volforecast.report.page.html import Report, render_report
 
     yield "report.html", render_report(Report(plan, forecasts, made))
 
@@ -103,20 +105,6 @@ def _groups(plan: Plan) -> dict[tuple[str, int], list[Unit]]:
             where = str(unit.coordinates["target"]), int(unit.coordinates["period"])
             groups.setdefault(where, []).append(unit)
     return groups
-
-
-def _failed(unit: Unit, naive: pa.Table) -> pa.Table:
-    """The rows of a unit that has no part: the days of the naive forecast, without a forecast."""
-    n = naive.num_rows
-    changed = {
-        "model": pa.repeat(str(unit.coordinates["model"]), n),
-        "forecast": pa.nulls(n, pa.float64()),
-        "status": pa.repeat("failed", n),
-        "reason": pa.repeat("its unit failed; volforecast status names the reason", n),
-    }
-    for name, column in changed.items():
-        naive = naive.set_column(naive.schema.get_field_index(name), name, column)
-    return naive
 
 
 def _file_name(unit: Unit) -> str:

@@ -5,10 +5,7 @@ forecasts of one model for a target and period, and the confidence sets of a tar
 for each network model trains those of all targets and periods.
 """
 
-import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from importlib.metadata import version
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -41,6 +38,7 @@ from volforecast.studies.new_issues_config import NewIssuesConfig
 from volforecast.studies.rolling import Estimation, IntArray, Market, naive_forecasts
 from volforecast.studies.selections import selected_rows, selection_table
 from volforecast.studies.summary import sectors_of, summarise
+from volforecast.studies.versions import versions
 from volforecast.transfer.selection import select
 from volforecast.transfer.subsequences import (
     Distances,
@@ -130,7 +128,7 @@ class NewIssues(Struct, frozen=True):
             self.name,
             config,
             data.fingerprint,
-            _versions(on_gpu=any(unit.gpus for unit in units)),
+            versions(on_gpu=any(unit.gpus for unit in units)),
             tuple(units),
             {"sectors": dict(data.sectors)} if data.sectors else {},
         )
@@ -289,7 +287,7 @@ class NewIssues(Struct, frozen=True):
             {
                 "study": self.name,
                 "data": data.fingerprint,
-                "versions": _versions(on_gpu=gpus > 0),
+                "versions": versions(on_gpu=gpus > 0),
                 "kind": kind,
                 "where": where,
                 "settings": settings,
@@ -316,11 +314,3 @@ def _counts(table: pa.Table) -> dict[str, int]:
     if "replaced" in table.schema.names:
         counts["replaced by the insanity filter"] = pc.sum(table["replaced"]).as_py()
     return counts
-
-
-@cache
-def _versions(on_gpu: bool = False) -> dict[str, str]:
-    """The code and the libraries that change numbers."""
-    names = ("volforecast", "numpy", "numba", "pyarrow", "xgboost", *(("torch",) if on_gpu else ()))
-    libraries = {name: version(name) for name in names}
-    return libraries | {"python": ".".join(platform.python_version_tuple()[:2])}

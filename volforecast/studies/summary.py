@@ -15,7 +15,7 @@ from volforecast.evaluation.comparison import mean_losses, pairwise, relative_to
 from volforecast.evaluation.inclusion import inclusion_counts
 from volforecast.evaluation.layout import PAIRWISE_TABLES, cut_pairwise
 from volforecast.evaluation.selection_rates import COLUMNS, Counts, count, selection_by_time, source_tables
-from volforecast.report.claims import claims_table
+from volforecast.report.claims.verdicts import claims_table
 from volforecast.studies.extended_tables import insanity_counts, make_extended
 from volforecast.studies.model_names import NAIVE, is_extra
 from volforecast.studies.rolling import FORECAST_COLUMNS
@@ -43,7 +43,7 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
         naive = next((payload for unit, payload in parts if unit.coordinates["model"] == NAIVE), None)
         if naive is None:
             continue
-        made = [from_parquet(payload) if payload else _failed(unit, from_parquet(naive)) for unit, payload in parts]
+        made = [from_parquet(payload) if payload else failed_rows(unit, from_parquet(naive)) for unit, payload in parts]
         # with the insanity filter, forecasts that it looks at have a column more
         published.append(pa.concat_tables(made, promote_options="default"))
         yield f"forecasts/{_file_name(parts[0][0])}", to_parquet(published[-1].select(list(FORECAST_COLUMNS)))
@@ -67,7 +67,7 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
         yield f"tables/{name}.parquet", to_parquet(pa.Table.from_pandas(table, preserve_index=False))
         yield f"tables/{name}.csv", _csv(table)
     # jinja2 is needed here only; workers, which import this file too, do without it
-    from volforecast.report.html import Report, render_report
+    from volforecast.report.page.html import Report, render_report
 
     yield "report.html", render_report(Report(plan, forecasts, tables))
 
@@ -111,7 +111,7 @@ def _groups(plan: Plan) -> dict[tuple[str, int], dict[str, list[Unit]]]:
     return groups
 
 
-def _failed(unit: Unit, naive: pa.Table) -> pa.Table:
+def failed_rows(unit: Unit, naive: pa.Table) -> pa.Table:
     """The rows of a unit that has no part: the days of the naive forecast, without a forecast."""
     n = naive.num_rows
     changed = {

@@ -1,4 +1,4 @@
-"""Plots of a run with matplotlib, to look at and to change; the report draws its own (``volforecast.report.plots``)."""
+"""Plots of a run with matplotlib, to look at and to change; the report's page draws its own (``page.plots``)."""
 
 from typing import TYPE_CHECKING
 

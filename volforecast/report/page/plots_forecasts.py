@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from volforecast.report.plots import lead_frame, look
-from volforecast.report.svg import FloatArray, Key, Plot, linear_axis, log_axis
+from volforecast.report.page.plots import lead_frame, look
+from volforecast.report.page.svg import FloatArray, Key, Plot, linear_axis, log_axis
 
 
 def forecast_path(target: str, realized: "pd.Series[float]", forecasts: Mapping[str, "pd.Series[float]"]) -> Markup:

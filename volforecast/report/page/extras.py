@@ -7,12 +7,12 @@ import pandas as pd
 
 from volforecast.evaluation.losses import LOSSES
 from volforecast.evaluation.order import ALL, paper_order
-from volforecast.report.basis import Basis
-from volforecast.report.drawings import SIGNIFICANCE, tested
-from volforecast.report.evidence import USUAL, Tables, contrast, row_of
-from volforecast.report.findings import interval
-from volforecast.report.grids import NONE, ratio_text
-from volforecast.report.names import is_papers
+from volforecast.report.page.basis import Basis
+from volforecast.report.page.drawings import SIGNIFICANCE, tested
+from volforecast.report.page.evidence import USUAL, Tables, contrast, row_of
+from volforecast.report.page.findings import interval
+from volforecast.report.page.grids import NONE, ratio_text
+from volforecast.report.page.names import is_papers
 
 
 class Listing(NamedTuple):

@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from volforecast.evaluation.layout import PAIRWISE_TABLES
-from volforecast.report import grids
-from volforecast.report.evidence import Tables
-from volforecast.report.grids import Grid
-from volforecast.report.names import papers_own
+from volforecast.report.page import grids
+from volforecast.report.page.evidence import Tables
+from volforecast.report.page.grids import Grid
+from volforecast.report.page.names import papers_own
 
 SELECTION_TABLES: Final = {"table_12": 25, "table_13": 50, "table_14": 75}
 FIRST_DAYS_TABLES: Final = {"table_15": 1, "table_16": 5, "table_17": 22}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from volforecast.evaluation.order import AGGREGATE, ALL
-from volforecast.report.claims_lookups import (
+from volforecast.report.claims.lookups import (
     LOSSES,
     PERIODS,
     Hits,

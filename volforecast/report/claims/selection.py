@@ -5,8 +5,8 @@ from typing import Final
 
 import pandas as pd
 
-from volforecast.report.claims_counts import Count, Statement, Test, tally
-from volforecast.report.claims_lookups import Tables
+from volforecast.report.claims.counts import Count, Statement, Test, tally
+from volforecast.report.claims.lookups import Tables
 from volforecast.report.paper import SELECTION_TABLES
 
 LOW: Final[Mapping[int, float]] = {25: 0.05, 50: 0.30, 75: 0.55}

@@ -12,8 +12,8 @@ import pandas as pd
 from cluster.store import ResultStore
 from cluster.study import Plan
 from volforecast.data.parquet import from_parquet
-from volforecast.report.grids import Cell, Grid, Row
-from volforecast.report.printed import Printed, printed_tables
+from volforecast.report.page.grids import Cell, Grid, Row
+from volforecast.report.page.printed import Printed, printed_tables
 
 MOST_UPRIGHT: Final = 8  # columns beyond which a page lies on its side
 _SPECIAL: Final = {

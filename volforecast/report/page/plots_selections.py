@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from volforecast.report.plots import MOST_MARKS
-from volforecast.report.svg import Axis, Key, Plot, linear_axis
+from volforecast.report.page.plots import MOST_MARKS
+from volforecast.report.page.svg import Axis, Key, Plot, linear_axis
 
 _TOP: Final = {25: 0.6, 50: 0.9, 75: 1.0}
 

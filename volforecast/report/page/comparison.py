@@ -8,9 +8,9 @@ from scipy.stats import spearmanr
 
 from volforecast.evaluation.order import AGGREGATE, ALL
 from volforecast.report import paper
-from volforecast.report.evidence import Tables
-from volforecast.report.grids import NONE, Cell, Grid, Row, period_text
-from volforecast.report.names import model_class
+from volforecast.report.page.evidence import Tables
+from volforecast.report.page.grids import NONE, Cell, Grid, Row, period_text
+from volforecast.report.page.names import model_class
 
 _BESIDE: Final = {3: "errors relative to NF", 4: "model confidence sets", 5: "transition strategies",
                   6: "transition strategies by model", 15: "1-models", 16: "5-models", 17: "22-models"}  # fmt: skip

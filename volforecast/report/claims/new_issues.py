@@ -5,7 +5,7 @@ from itertools import combinations, product
 from typing import Final
 
 from volforecast.evaluation.order import ALL, NAIVE
-from volforecast.report.claims_counts import (
+from volforecast.report.claims.counts import (
     Statement,
     above,
     below,
@@ -22,7 +22,7 @@ from volforecast.report.claims_counts import (
     unstarred,
     within,
 )
-from volforecast.report.claims_lookups import EXT, KINDS, MODELS, RATES, STD, Pair, counterparts, extended, named
+from volforecast.report.claims.lookups import EXT, KINDS, MODELS, RATES, STD, Pair, counterparts, extended, named
 
 TO: Final = named(["TO"])
 NP: Final = named(["NP"])

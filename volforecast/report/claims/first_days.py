@@ -7,8 +7,8 @@ from typing import Final
 import pandas as pd
 
 from volforecast.evaluation.order import NAIVE
-from volforecast.report.claims_counts import Count, Statement, Test, tally
-from volforecast.report.claims_lookups import (
+from volforecast.report.claims.counts import Count, Statement, Test, tally
+from volforecast.report.claims.lookups import (
     CLASSES,
     LOSSES,
     MODELS,

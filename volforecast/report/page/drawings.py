@@ -9,12 +9,12 @@ from markupsafe import Markup
 
 from volforecast.evaluation.diebold_mariano import diebold_mariano
 from volforecast.evaluation.order import ALL, NAIVE, paper_order
-from volforecast.report import plots, plots_forecasts, plots_selections
-from volforecast.report.basis import Basis
-from volforecast.report.evidence import USUAL, Tables, approaches_run, ranking
-from volforecast.report.findings import counted
-from volforecast.report.names import approach_of, papers_own
-from volforecast.report.printed import SELECTION_TABLES, Printed
+from volforecast.report.page import plots, plots_forecasts, plots_selections
+from volforecast.report.page.basis import Basis
+from volforecast.report.page.evidence import USUAL, Tables, approaches_run, ranking
+from volforecast.report.page.findings import counted
+from volforecast.report.page.names import approach_of, papers_own
+from volforecast.report.page.printed import SELECTION_TABLES, Printed
 
 MOST_TARGETS: Final = 100  # targets whose forecasts are drawn
 SIGNIFICANCE: Final = 0.05

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from volforecast.evaluation.order import ALL, NAIVE
-from volforecast.report.evidence import (
+from volforecast.report.page.evidence import (
     USUAL,
     Contrast,
     Tables,
@@ -17,7 +17,7 @@ from volforecast.report.evidence import (
     ranking,
     row_of,
 )
-from volforecast.report.names import APPROACHES, approach_of, papers_own
+from volforecast.report.page.names import APPROACHES, approach_of, papers_own
 
 _WORDS: Final = {"MSE": "mean squared error (MSE)", "MAE": "mean absolute error (MAE)", "QLIKE": "QLIKE"}
 _SURE: Final = {

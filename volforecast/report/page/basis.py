@@ -10,7 +10,7 @@ from volforecast.evaluation.first_days import PROMPT, served
 from volforecast.evaluation.layout import PAIRWISE_TABLES, cut_pairwise
 from volforecast.evaluation.losses import GREATEST, LOSSES
 from volforecast.evaluation.order import NAIVE
-from volforecast.report.evidence import Tables
+from volforecast.report.page.evidence import Tables
 
 _NONE: Final = pd.DataFrame(columns=["model", "period", "loss", "ratio", "targets", "left_out"])
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from volforecast.report.evidence import Contrast
-from volforecast.report.names import APPROACHES, approach_of
-from volforecast.report.svg import Axis, FloatArray, Key, Plot, Shape, linear_axis, log_axis
+from volforecast.report.page.evidence import Contrast
+from volforecast.report.page.names import APPROACHES, approach_of
+from volforecast.report.page.svg import Axis, FloatArray, Key, Plot, Shape, linear_axis, log_axis
 
 MOST_MARKS: Final = 40  # targets drawn one by one; beyond it their middle 80% are
 _LOOKS: Final[dict[str, tuple[str, Shape]]] = {

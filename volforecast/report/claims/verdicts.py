@@ -19,10 +19,10 @@ import pandas as pd
 
 from volforecast.errors import InputError
 from volforecast.report import paper
-from volforecast.report.claims_counts import Count, Statement
-from volforecast.report.claims_first_days import FIRST_DAYS
-from volforecast.report.claims_new_issues import NEW_ISSUES
-from volforecast.report.claims_selection import SELECTION
+from volforecast.report.claims.counts import Count, Statement
+from volforecast.report.claims.first_days import FIRST_DAYS
+from volforecast.report.claims.new_issues import NEW_ISSUES
+from volforecast.report.claims.selection import SELECTION
 
 STATEMENTS: Final[Mapping[str, tuple[Statement, ...]]] = {
     "new-issues": (*NEW_ISSUES, *SELECTION),

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from volforecast.report.evidence import Tables
+from volforecast.report.page.evidence import Tables
 
 
 class Reference(NamedTuple):

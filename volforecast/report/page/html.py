@@ -15,16 +15,16 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from cluster.study import Plan
 from volforecast.evaluation.first_days import PROMPT
 from volforecast.evaluation.order import NAIVE
-from volforecast.report import comparison, drawings, grids, plots
-from volforecast.report.basis import Basis, basis_of
-from volforecast.report.claims import STATEMENTS, Claim, claims
-from volforecast.report.evidence import contrasts, target_ratios
-from volforecast.report.extras import extras, filtered
-from volforecast.report.findings import interval, summary
-from volforecast.report.names import approach_of, model_class
-from volforecast.report.printed import printed_tables
-from volforecast.report.references import references
-from volforecast.report.troubles import dropped_rows, reasons, statuses
+from volforecast.report.claims.verdicts import STATEMENTS, Claim, claims
+from volforecast.report.page import comparison, drawings, grids, plots
+from volforecast.report.page.basis import Basis, basis_of
+from volforecast.report.page.evidence import contrasts, target_ratios
+from volforecast.report.page.extras import extras, filtered
+from volforecast.report.page.findings import interval, summary
+from volforecast.report.page.names import approach_of, model_class
+from volforecast.report.page.printed import printed_tables
+from volforecast.report.page.references import references
+from volforecast.report.page.troubles import dropped_rows, reasons, statuses
 
 MOST_ROWS: Final = 60  # rows of a table of troubles
 MOST_NAMES: Final = 40  # names of a setting written out
@@ -107,7 +107,7 @@ def render_report(report: Report) -> bytes:
 
 
 def _file(name: str) -> str:
-    return files("volforecast.report").joinpath(name).read_text("utf-8")
+    return files("volforecast.report.page").joinpath(name).read_text("utf-8")
 
 
 def _coverage(plan: Plan, forecasts: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 
 from volforecast.evaluation.layout import PAIRWISE_TABLES
 from volforecast.evaluation.order import AGGREGATE, ALL
-from volforecast.report.names import approach_of, papers_own, without_prefix
+from volforecast.report.page.names import approach_of, papers_own, without_prefix
 
 USUAL: Final = "TO HAR-STD"
 """What one would use without any other asset's data: the HAR on the target's own history."""
