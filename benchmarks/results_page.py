@@ -40,7 +40,8 @@ def claimed(read: Tables, study: str) -> Iterator[str]:
     counts = table["verdict"].value_counts()
     yield "## The paper's claims, one by one\n"
     yield f"{len(table)} claims: " + ", ".join(f"{v} {counts.get(v, 0)}" for v in (HOLDS, PARTLY, FAILS, NOT_TESTED))
-    yield "(by the rule of `volforecast/report/claims/verdicts.py`: a claim about all comparisons holds from 90% of them"
+    rule = "volforecast/report/claims/verdicts.py"
+    yield f"(by the rule of `{rule}`: a claim about all comparisons holds from 90% of them"
     yield "on and fails below half; one about most holds above half and fails below a quarter). In brackets: targets on"
     yield "which more than half of the comparisons hold.\n"
     yield markdown(table.set_index("text").rename_axis("claim"))
