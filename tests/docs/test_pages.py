@@ -131,7 +131,7 @@ def test_a_page_can_be_followed_to_the_letter(page: str, tmp_path: Path, monkeyp
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     words = [sys.executable, "-c", script(DOCS / page)]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=580)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "results/report.html").exists()
     if page == "own-data.md":
         # the run from Python at its end found all of the command's work done

@@ -134,7 +134,9 @@ def parsed(command: list[str]) -> argparse.Namespace:
         return found
 
     module, arguments = (command[2], command[3:]) if command[0] == "python" else ("volforecast", command[1:])
+    main = f"{module}.__main__" if module == "volforecast" else module
     with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(sys.modules, main, raising=False)  # another test may have imported what runs here
         patch.setattr(argparse.ArgumentParser, "parse_args", parse)
         patch.setattr(sys, "argv", [module, *arguments])
         with pytest.raises(SystemExit) as end:
