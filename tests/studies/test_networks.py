@@ -13,9 +13,10 @@ from volforecast.data.panel import Panel
 from volforecast.models.fnn import FNN
 from volforecast.studies.model_names import parse
 from volforecast.studies.networks import together
-from volforecast.studies.new_issues import GPUS, NewIssues
+from volforecast.studies.new_issues import NewIssues
 from volforecast.studies.new_issues_config import NewIssuesConfig
 from volforecast.studies.rolling import Estimation, Market
+from volforecast.studies.units import GPUS
 
 FEW = FNN(max_epochs=3, patience=2)
 ON_GPU = FNN(max_epochs=3, patience=2, device="cuda")

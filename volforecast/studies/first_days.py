@@ -26,7 +26,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from cluster.keys import unit_key
 from cluster.study import Output, Plan, Results, Unit
 from volforecast.data.panel import Panel
 from volforecast.data.parquet import from_parquet, to_parquet
@@ -50,9 +49,8 @@ from volforecast.studies.first_days_selections import selected_at, short_selecti
 from volforecast.studies.first_days_summary import summarise, with_prefix
 from volforecast.studies.model_names import NAIVE, parse
 from volforecast.studies.networks import together
-from volforecast.studies.new_issues import GPUS
 from volforecast.studies.rolling import Estimation, IntArray, Market, naive_forecasts
-from volforecast.studies.versions import versions
+from volforecast.studies.units import ALL_PERIODS, make_unit, versions
 from volforecast.transfer.short_windows import (
     PlainShard,
     ShortQueries,
@@ -63,8 +61,6 @@ from volforecast.transfer.short_windows import (
     short_queries,
 )
 from volforecast.transfer.training import make_pool
-
-ALL_PERIODS = 0  # the coordinate of the sample periods' days together
 
 
 @dataclass(frozen=True)
@@ -292,24 +288,10 @@ class FirstDays(Struct, frozen=True):
             settings |= {"confidence": self.config.confidence, "replications": self.config.replications}
         if kind in ("networks", "forecast") and where["model"] != NAIVE:
             settings |= {"class": msgspec.to_builtins(self._model(str(where["model"])))}
-        sharded = kind == "selection"
-        gpus = GPUS if kind == "networks" or (sharded and self.config.dtw.device == "cuda") else 0.0
-        key = unit_key(
-            {
-                "study": self.name,
-                "data": data.fingerprint,
-                "versions": versions(on_gpu=gpus > 0),
-                "kind": kind,
-                "where": where,
-                "settings": settings,
-                "needs": list(needs),
-            }
-        )
-        period = "all" if where["period"] == ALL_PERIODS else where["period"]
-        last = where.get("model", f"{where['prefix']}-{kind}" if sharded else kind)
+        on_gpu = kind == "networks" or (kind == "selection" and self.config.dtw.device == "cuda")
+        label = f"{where['prefix']}-{kind}" if kind == "selection" else ""
         cost = self._cost(data, kind, where)
-        name = f"{where['target']}/{period}/{last}"
-        return Unit(key, kind, name, where, needs, round(cost.seconds, 3), sharded, gpus, cost.memory)
+        return make_unit(self.name, data.fingerprint, kind, where, needs, settings, cost, on_gpu=on_gpu, label=label)
 
 
 def _periods(prefix: int) -> list[int]:

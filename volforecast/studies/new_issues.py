@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from cluster.keys import unit_key
 from cluster.study import Output, Plan, Results, Unit
 from volforecast.data.panel import Panel
 from volforecast.data.parquet import from_parquet, to_parquet
@@ -38,7 +37,7 @@ from volforecast.studies.new_issues_config import NewIssuesConfig
 from volforecast.studies.rolling import Estimation, IntArray, Market, naive_forecasts
 from volforecast.studies.selections import selected_rows, selection_table
 from volforecast.studies.summary import sectors_of, summarise
-from volforecast.studies.versions import versions
+from volforecast.studies.units import ALL_PERIODS, make_unit, versions
 from volforecast.transfer.selection import select
 from volforecast.transfer.subsequences import (
     Distances,
@@ -49,9 +48,6 @@ from volforecast.transfer.subsequences import (
     queries_at,
 )
 from volforecast.transfer.training import make_pool
-
-GPUS = 0.5  # of a unit or a source store that computes on one: two fit on each
-ALL_PERIODS = 0  # the coordinate of s*, the sample periods' days together
 
 
 class NewIssues(Struct, frozen=True):
@@ -281,24 +277,9 @@ class NewIssues(Struct, frozen=True):
                 settings |= {"insanity_filter": True}
             if parse(model).predictors in data.measured:
                 settings |= {"measures": data.measured[parse(model).predictors].fingerprint}
-        sharded = kind == "selection"
-        gpus = GPUS if kind == "networks" or (sharded and self.config.dtw.device == "cuda") else 0.0
-        key = unit_key(
-            {
-                "study": self.name,
-                "data": data.fingerprint,
-                "versions": versions(on_gpu=gpus > 0),
-                "kind": kind,
-                "where": where,
-                "settings": settings,
-                "needs": list(needs),
-            }
-        )
-        period = "all" if where["period"] == ALL_PERIODS else where["period"]
-        last = where.get("model", kind)
+        on_gpu = kind == "networks" or (kind == "selection" and self.config.dtw.device == "cuda")
         cost = self._cost(data, kind, where)
-        name = f"{where['target']}/{period}/{last}"
-        return Unit(key, kind, name, where, needs, round(cost.seconds, 3), sharded, gpus, cost.memory)
+        return make_unit(self.name, data.fingerprint, kind, where, needs, settings, cost, on_gpu=on_gpu)
 
 
 def _where(unit: Unit) -> tuple[str, int]:
