@@ -207,7 +207,8 @@ def _report(arguments: argparse.Namespace) -> int:
     from cluster.errors import CorruptPartError
     from volforecast.report.page.latex import publish_latex
     from volforecast.report.terminal import print_tables
-    from volforecast.results import open_run, understood
+    from volforecast.results import open_run
+    from volforecast.stored import understood
 
     run = open_run(arguments.out)
     try:

@@ -4,14 +4,12 @@ import datetime as dt
 import html
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-import msgspec
 import pandas as pd
 import pyarrow as pa
 
@@ -21,6 +19,7 @@ from cluster.study import Plan
 from volforecast.data.parquet import from_parquet
 from volforecast.errors import ConfigError, InputError
 from volforecast.printable import printable
+from volforecast.stored import stored_settings, understood
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -174,7 +173,7 @@ class Run:
         if plan.study not in STUDIES:
             raise ConfigError(f"{self.url} holds a study called {plan.study!r}, which this version does not know")
         study_type = STUDIES[plan.study]
-        study = study_type(_stored_settings(study_type.settings_type, plan.config, self.url))
+        study = study_type(stored_settings(study_type.settings_type, plan.config, self.url))
         with understood(self.url):
             collect(study, self.store, plan)
 
@@ -294,33 +293,3 @@ class Tables(Mapping[str, pd.DataFrame]):
     def _names(self) -> list[str]:
         names = self._objects.names("tables")
         return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
-
-
-@contextmanager
-def understood(url: str) -> Iterator[None]:
-    """Say of a results folder whose contents make no sense that they do not; the engine's own errors say more.
-
-    Raises:
-        ConfigError: In place of what Python raises on them.
-    """
-    try:
-        yield
-    except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError) as error:
-        raise ConfigError(
-            f"{url}: what is stored there makes no tables ({type(error).__name__}: {printable(error, 200)}); "
-            "it was changed by hand or written by another version: run the study again in another folder"
-        ) from error
-
-
-def _stored_settings(kind: type[Any], stored: dict[str, Any], where: str) -> Any:
-    """Settings as a results folder holds them.
-
-    Raises:
-        ConfigError: They are not settings of this version.
-    """
-    try:
-        return msgspec.convert(stored, kind)
-    except msgspec.ValidationError as error:
-        raise ConfigError(
-            f"{where}/plan.json: {error}; it was written by another version or changed by hand"
-        ) from error

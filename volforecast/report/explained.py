@@ -16,7 +16,7 @@ from cluster.store import ResultStore
 from volforecast.data.panel import Columns, read_panel
 from volforecast.errors import ConfigError, PanelError
 from volforecast.printable import printable
-from volforecast.results import understood
+from volforecast.stored import understood
 from volforecast.studies.decomposition import Decomposition
 from volforecast.studies.explain import Explanation, Question, explain
 from volforecast.studies.new_issues import NewIssues
