@@ -23,7 +23,7 @@ from volforecast.report.page.findings import compared
 from volforecast.report.page.html import render_report
 from volforecast.report.page.plots import MOST_MARKS, advantage
 from volforecast.report.page.plots_forecasts import forecast_path
-from volforecast.report.page.svg import linear_axis, log_ticks
+from volforecast.report.page.svg import linear_axis, log_ticks, number
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +162,12 @@ def test_log_axes_have_a_few_round_ticks(low: float, high: float) -> None:
     ticks = log_ticks(low, high)
     assert 1 <= len(ticks) <= 8
     assert all(low <= tick <= high for tick in ticks)
+
+
+def test_ticks_of_seven_decades_stay_apart() -> None:
+    shown = [number(tick) for tick in log_ticks(0.2, 3e5)]
+    assert shown == ["1", "10", "100", "1,000", "10k", "100k"]
+    assert [number(value) for value in (0.0, 0.05, 2.5, 1e6, 12_500.0)] == ["0", "0.05", "2.5", "1e+06", "12.5k"]
 
 
 def contrast_of(first: str, second: str) -> float:

@@ -179,6 +179,8 @@ def number(value: float) -> str:
     """A tick's value without needless digits."""
     if value == 0.0:
         return "0"
+    if 1e4 <= abs(value) < 1e6:  # short enough to stand beside the next decade's
+        return f"{value / 1e3:.10g}k"
     return f"{value:,.10g}" if 1e-4 <= abs(value) < 1e6 else f"{value:.0e}"
 
 
