@@ -276,8 +276,8 @@ def test_the_page_of_a_first_days_run(prefixes: tuple[int, ...]) -> None:
     assert "first days after a listing" in page.text
     ids = page.having("id")
     assert len(ids) == len(set(ids))
-    for number, prefix in ((15, 1), (16, 5), (17, 22)):
-        assert (f"Table {number}: models that need" in page.text) == (prefix in prefixes)
+    for table, prefix in ((15, 1), (16, 5), (17, 22)):
+        assert (f"Table {table}: models that need" in page.text) == (prefix in prefixes)
     if len(prefixes) == 3:
         assert HOSTILE in page.text
         assert "Ranked and drawn by transition strategy Str. 1-5-22" in page.text
