@@ -228,6 +228,7 @@ def _machine_speed(workers: int) -> dict[str, float]:
     Its processes begin by importing the program that started them, which may be a user's script with this call in it.
     """
     code = "import json; from volforecast.studies.speed import machine_speed; print(json.dumps(machine_speed({})))"
-    done = subprocess.run([sys.executable, "-c", code.format(workers)], check=True, capture_output=True, text=True)
+    words = [sys.executable, "-c", code.format(workers)]
+    done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)  # what goes wrong there is seen here
     measured: dict[str, float] = json.loads(done.stdout)
     return measured
