@@ -54,22 +54,22 @@ class Coordinator:
                 self._dependents.setdefault(need, []).append(unit.key)
         self._rank = self._chain_costs(everything)
         self._position = {unit.key: i for i, unit in enumerate(everything)}
-        self._ready: list[tuple[float, int, str]] = []
+        self._ready: dict[bool, list[tuple[float, int, str]]] = {False: [], True: []}  # by whether it is on a GPU
         self._scans = {key for key in self.pending if self.units[key].sharded}
         for unit in everything:
             if unit.key in self.pending:
                 self._admit(unit)
 
-    def take(self) -> tuple[Unit, ...]:
-        """The next bundle to run; empty if nothing is ready now."""
+    def take(self, *, on_gpu: bool = False) -> tuple[Unit, ...]:
+        """The next bundle to run on CPUs, or the next unit that asks for a GPU; empty if nothing is ready now."""
         bundle: list[Unit] = []
         cost = 0.0
-        while (unit := self._next()) is not None:
+        while (unit := self._next(on_gpu)) is not None:
             # one that was lost before may take its worker down again, and must not take its siblings' attempts with it
-            alone = unit.sharded or unit.gpus > 0 or unit.key in self._lost or unit.key in self._displaced
+            alone = unit.sharded or on_gpu or unit.key in self._lost or unit.key in self._displaced
             if bundle and (alone or cost + unit.cost > self.bundle):
                 break
-            heapq.heappop(self._ready)
+            heapq.heappop(self._ready[on_gpu])
             self._running.add(unit.key)
             bundle.append(unit)
             cost += unit.cost
@@ -146,7 +146,16 @@ class Coordinator:
     @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing can be started."""
-        return not self._running and self._next() is None
+        return not self._running and self._next(False) is None and self._next(True) is None
+
+    @property
+    def gpu_ready(self) -> bool:
+        """Whether a unit that asks for a GPU is ready to leave."""
+        return self._next(True) is not None
+
+    def last_attempt(self, key: str) -> bool:
+        """Whether a unit that was lost is given up the next time."""
+        return key in self.pending and key not in self.failed and self._lost.get(key, 0) == self.attempts - 1
 
     @property
     def scans_left(self) -> bool:
@@ -179,18 +188,20 @@ class Coordinator:
         else:
             self._push(unit.key)
 
-    def _next(self) -> Unit | None:
+    def _next(self, on_gpu: bool) -> Unit | None:
         """The ready unit that leaves first; entries that events have overtaken are dropped on the way."""
-        while self._ready:
-            key = self._ready[0][2]
+        ready = self._ready[on_gpu]
+        while ready:
+            key = ready[0][2]
             overtaken = key in self._running or key in self.failed or key in self._waiting
             if key in self.pending and not overtaken:
                 return self.units[key]
-            heapq.heappop(self._ready)
+            heapq.heappop(ready)
         return None
 
     def _push(self, key: str) -> None:
-        heapq.heappush(self._ready, (-self._rank[key], self._position[key], key))
+        ready = self._ready[self.units[key].on_gpu]
+        heapq.heappush(ready, (-self._rank[key], self._position[key], key))
 
     def _chain_costs(self, units: list[Unit]) -> dict[str, float]:
         """For each unit, the cost of the longest chain of work that begins with it."""

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 from threadpoolctl import threadpool_limits
 
+from cluster.checkpoints import remove_leftovers
 from cluster.coordinator import Blocked, Coordinator
 from cluster.errors import CorruptPartError, StoreError
 from cluster.progress import Display
+from cluster.reuse import reusable, take_over
 from cluster.session import ray_session
 from cluster.store import READERS, Failure, ResultStore
 from cluster.study import Plan, Study, Unit
@@ -32,6 +34,7 @@ class Summary(NamedTuple):
         blocked: Units that need one that failed.
         counts: What all done units counted, added up.
         usage: What the computing took; None if nothing was left to compute.
+        reused: Units that this run took over from other results folders.
     """
 
     plan: Plan
@@ -41,11 +44,12 @@ class Summary(NamedTuple):
     blocked: list[Blocked]
     counts: dict[str, int]
     usage: Usage | None = None
+    reused: int = 0
 
     @property
     def complete(self) -> bool:
         """Whether every unit is done."""
-        return self.computed + self.resumed == len(self.plan.units)
+        return self.computed + self.resumed + self.reused == len(self.plan.units)
 
 
 def run_study(
@@ -56,14 +60,25 @@ def run_study(
     address: str | None = None,
     workers: int | None = None,
     quiet: bool = False,
+    reuse: Sequence[str] = (),
 ) -> Summary:
     """Compute what is missing of a study in the results folder at ``url`` and write its tables.
 
+    Args:
+        study: What is computed.
+        data: Its data.
+        url: The results folder.
+        address: Ray cluster; None starts a private Ray.
+        workers: CPUs of the private Ray.
+        quiet: Show no progress.
+        reuse: Other results folders, from which units that are committed there are taken over.
+
     Raises:
         PlanMismatchError: The folder holds another run.
-        StoreError: The folder cannot be reached.
+        StoreError: The folder cannot be reached, or one to reuse; or that is none.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the same call goes on where this one ended.
     """
+    sources = reusable(reuse)
     plan = study.plan(data)
     store = ResultStore(url)
     plan = store.adopt_plan(plan)
@@ -73,6 +88,10 @@ def run_study(
     resumed = len(done.intersection(keys))
     usage: Usage | None = None
     with _sigterm_interrupts(), Display(plan.study, quiet=quiet) as display:
+        if sources:
+            display.stage("taking over")
+        taken = take_over(store, sources, set(keys) - done)
+        done |= taken
         for _ in range(ROUNDS):
             coordinator = Coordinator(plan.units, done)
             if coordinator.pending:
@@ -93,16 +112,19 @@ def run_study(
                 break  # what was computed is there
         else:
             raise StoreError(f"{store.url}: what is stored there keeps being damaged or lost; check the disk")
+        remove_leftovers(store, done.intersection(keys))
     ledger = store.failures()
     finished = len(done.intersection(keys))
+    reused = max(0, min(len(taken), finished - resumed))
     return Summary(
         plan=plan,
-        computed=max(0, finished - resumed),
+        computed=max(0, finished - resumed - reused),
         resumed=min(resumed, finished),
         failures=[ledger[key] for key in coordinator.failed if key in ledger],
         blocked=[entry for entry in coordinator.blocked() if entry.unit.key not in done],
         counts=counts,
         usage=usage,
+        reused=reused,
     )
 
 

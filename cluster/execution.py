@@ -23,6 +23,7 @@ from ray.exceptions import (
 )
 
 from cluster import session, watch
+from cluster.checkpoints import remove_leftovers
 from cluster.coordinator import Coordinator
 from cluster.errors import ClusterError, ClusterLostError, EngineError
 from cluster.store import Failure, ResultStore
@@ -81,6 +82,9 @@ def _check_resources(units: Sequence[Unit]) -> None:
     """Stop before units wait for ever for what the cluster does not have."""
     # side by side: units that wait for a source store's GPU would otherwise keep it from ending
     gpus = sum(max((unit.gpus for unit in units if unit.sharded is scans), default=0.0) for scans in (True, False))
+    for unit in units:
+        if unit.gpus < 0 or (unit.gpus > 1 and not unit.gpus.is_integer()):
+            raise ClusterError(f"{unit.name} asks for {unit.gpus:g} GPUs; Ray gives a share of one, or whole ones")
     if gpus > session.gpus():
         raise ClusterError(
             f"scans and units ask for {gpus:g} GPUs at once and the cluster has {session.gpus():g}; connect to one "
@@ -116,6 +120,11 @@ class _Flight:
     def cost(self) -> float:
         return sum(unit.cost for unit in self.units)
 
+    @property
+    def gpus(self) -> float:
+        """What its task asks for; those of a scan belong to the source stores."""
+        return self.units[0].gpus if self.units[0].on_gpu else 0.0
+
 
 class _Run:
     """One call of :func:`execute`."""
@@ -139,11 +148,7 @@ class _Run:
         try:
             while not self.coordinator.finished:
                 cpus = self.watch.look()
-                # one that has no CPU yet shows its need of them by what waits: that is what clusters grow by
-                room = QUEUED * max(1, cpus) - len(self.in_flight)
-                while room > 0 and (units := self.coordinator.take()):
-                    room -= self._submit(units)
-                self._help_stragglers(cpus, room)
+                self._help_stragglers(cpus, self._submit_what_has_room(cpus))
                 self.report(self.coordinator, len(self.in_flight))
                 if self.in_flight:
                     self._settle_finished()
@@ -158,6 +163,22 @@ class _Run:
             # with the session; in a Ray that outlives the run they commit what they have begun, for the next to find
             with suppress(Exception):  # a Ray that has gone has nothing left to end, and must not hide why it has
                 self.stores.end()
+
+    def _submit_what_has_room(self, cpus: int) -> int:
+        """Send bundles on their way; returns for how many more the CPUs have room.
+
+        What waits for a GPU has a queue of its own: in that of the CPUs it would fill the places, and they would idle.
+        """
+        asked = [flight.gpus for flight in self.in_flight.values() if flight.gpus]
+        # one that has no CPU yet shows its need of them by what waits: that is what clusters grow by
+        room = QUEUED * max(1, cpus) - (len(self.in_flight) - len(asked))
+        while room > 0 and (units := self.coordinator.take()):
+            room -= self._submit(units)
+        on_gpus = QUEUED * max(1.0, session.gpus()) - sum(asked) if self.coordinator.gpu_ready else 0.0
+        while on_gpus > 0 and (units := self.coordinator.take(on_gpu=True)):
+            on_gpus -= units[0].gpus
+            self._submit(units)
+        return room
 
     def _submit(self, units: tuple[Unit, ...]) -> int:
         """Send a bundle on its way; returns how many have left."""
@@ -174,10 +195,9 @@ class _Run:
         return 1
 
     def _send(self, flight: _Flight) -> None:
-        first = flight.units[0]
         asks: dict[str, Any] = {"memory": max(unit.memory for unit in flight.units)}
-        if first.gpus and not first.sharded:
-            asks["num_gpus"] = first.gpus
+        if flight.gpus:
+            asks["num_gpus"] = flight.gpus
         words = (self.study_ref, self.store.url, list(flight.units), self.data_ref, *flight.answers)
         self.in_flight[run_bundle.options(**asks).remote(*words)] = flight
 
@@ -232,8 +252,10 @@ class _Run:
 
     def _note(self, unit: Unit, outcome: Outcome) -> None:
         if outcome.status == "committed":
+            self.usage.unkept = outcome.unkept or self.usage.unkept
             if unit.key in self.coordinator.pending:
                 self.usage.add(unit, outcome.seconds, outcome.peak)
+                self.usage.continued += outcome.continued
             self.coordinator.committed(unit.key)
         elif outcome.status == "rejected":
             self._reject(unit, outcome.reason, outcome.detail)
@@ -268,6 +290,9 @@ class _Run:
                     reason += " It crashed, or was killed from outside, as the kernel does when memory runs out."
                 self._record(unit, reason)
                 self.coordinator.lost(unit.key, reason, displaced=displaced)
+                if self.coordinator.last_attempt(unit.key):
+                    # begun at the beginning: it may be what it has kept that takes its workers down
+                    remove_leftovers(self.store, {unit.key})
 
     def _source_store_died(self, flight: _Flight) -> tuple[bool, bool]:
         """Whether a source store died of this flight's question, and not of one before it; whether its machine did.

@@ -4,6 +4,7 @@
 (a hard link on disk, ``If-None-Match: *`` on S3): of any number of concurrent creators exactly one wins.
 """
 
+import copy
 import errno
 import itertools
 import os
@@ -41,7 +42,14 @@ class Objects:
         self._on_s3 = self.url.startswith("s3://")
         self._bucket_seen = False
         self._reached = False  # whether S3 has answered at all
+        self._patience = s3.PATIENCE
         self._store = _backend(self.url)
+
+    def hurried(self, patience: float) -> "Objects":
+        """The same folder, for requests that S3 is asked again for so many seconds only."""
+        same = copy.copy(self)
+        same._patience = patience
+        return same
 
     def create(self, path: str, payload: bytes) -> bool:
         """Write an object that must not exist yet; False if it does.
@@ -81,18 +89,26 @@ class Objects:
         """Write an object whole, in place of whatever is there; nothing happens if the bytes are the same."""
         if self._size(path) == len(payload) and self.read(path) == payload:
             return
+        self.write(path, payload)
+
+    def write(self, path: str, payload: bytes) -> None:
+        """Write an object whole, in place of whatever is there."""
         self._done(
             "write",
             path,
             lambda: obstore.put(self._store, _checked(path), payload, mode="overwrite", use_multipart=False),
         )
 
-    def read(self, path: str) -> bytes | None:
-        """The object's bytes, or None if there is none."""
+    def read(self, path: str, most: int | None = None) -> bytes | None:
+        """The object's bytes, or None if there is none.
+
+        With ``most``, one that has more bytes is not read and counts as none.
+        """
 
         def get() -> bytes | None:
             try:
-                return bytes(obstore.get(self._store, _checked(path)).bytes())
+                found = obstore.get(self._store, _checked(path))
+                return None if most is not None and found.meta["size"] > most else bytes(found.bytes())
             except MISSING as error:
                 if s3.no_bucket(error):
                     raise
@@ -159,7 +175,7 @@ class Objects:
 
     def _done(self, action: str, path: str, doing: Callable[[], Result]) -> Result:
         """What an operation comes to; on S3 tried again for a while."""
-        patience = s3.PATIENCE if self._reached else s3.FIRST_PATIENCE
+        patience = self._patience if self._reached else min(self._patience, s3.FIRST_PATIENCE)
         try:
             result = s3.persist(doing, patience) if self._on_s3 else doing()
         except (BaseError, OSError) as error:

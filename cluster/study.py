@@ -1,7 +1,7 @@
 """What the engine needs to know of a study: which units there are, how one is computed, how results are summarised."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from msgspec import Struct
 
@@ -30,6 +30,11 @@ class Unit(Struct, frozen=True, forbid_unknown_fields=True):
     sharded: bool = False
     gpus: float = 0.0
     memory: int = 0
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether its own task asks for one."""
+        return self.gpus > 0 and not self.sharded
 
 
 class Plan(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -66,6 +71,40 @@ class Output(Struct, frozen=True):
     counts: dict[str, int] = {}
 
 
+class Checkpoint(Protocol):
+    """What a unit of minutes keeps of its state while it runs, so that an attempt after a killed one resumes.
+
+    A convenience, never a truth: nothing may be kept, what was kept may be gone, and of two attempts at the same time
+    each may find the other's state. A unit's payload must be the same bytes from whichever of its states it resumed. A
+    state that raises when it is resumed is not met again: the unit is run once more from the beginning.
+    """
+
+    def load(self) -> bytes | None:
+        """The state that was kept last, whole; None if there is none (begin at the beginning)."""
+
+    def due(self) -> bool:
+        """Whether it is time to keep the state; cheap, to be asked after every step."""
+
+    def save(self, payload: bytes) -> None:
+        """Keep this state in place of the last one, whether it is due or not; never an error."""
+
+
+class _NothingKept:
+    """The checkpoint of a unit that is run where nothing is kept."""
+
+    def load(self) -> bytes | None:
+        return None
+
+    def due(self) -> bool:
+        return False
+
+    def save(self, payload: bytes) -> None:
+        pass
+
+
+NOTHING_KEPT: Final[Checkpoint] = _NothingKept()
+
+
 class Results(Protocol):
     """What a run has come to so far."""
 
@@ -96,8 +135,18 @@ class Study(Protocol):
     def scan(self, shard: Any, query: Any) -> Any:
         """One source store's answer."""
 
-    def run(self, unit: Unit, data: Any, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
-        """Compute a unit from the data, the payloads of the units it needs, and the source stores' answers."""
+    def run(
+        self,
+        unit: Unit,
+        data: Any,
+        inputs: Mapping[str, bytes],
+        answers: Sequence[Any],
+        checkpoint: Checkpoint = NOTHING_KEPT,
+    ) -> Output:
+        """Compute a unit from the data, the payloads of the units it needs, and the source stores' answers.
+
+        One that takes minutes keeps its state in ``checkpoint``, and goes on from the one that it finds there.
+        """
 
     def summarise(self, plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
         """Paths below the results folder and their contents: published forecasts, tables, report."""

@@ -22,6 +22,8 @@ class Usage:
         worker_peak: Most bytes that one worker held, shared ones included.
         store_peak: Most bytes that one source store held, likewise.
         stated: Most bytes that a unit had said it would need.
+        continued: Units that went on from what a killed attempt had kept.
+        unkept: Why a unit's state could not be kept the last time that one could not.
     """
 
     cpus: int = 1
@@ -32,6 +34,8 @@ class Usage:
     worker_peak: int = 0
     store_peak: int = 0
     stated: int = 0
+    continued: int = 0
+    unkept: str = ""
 
     def add(self, unit: Unit, seconds: float, peak: int) -> None:
         """Count a unit that was computed."""
@@ -55,6 +59,8 @@ class Usage:
             max(self.worker_peak, other.worker_peak),
             max(self.store_peak, other.store_peak),
             max(self.stated, other.stated),
+            self.continued + other.continued,
+            other.unkept or self.unkept,
         )
 
     @property

@@ -12,6 +12,7 @@ import ray
 from msgspec import Struct
 from threadpoolctl import threadpool_limits
 
+from cluster.checkpoints import Kept
 from cluster.errors import CorruptPartError, EngineError, StoreError
 from cluster.session import THREADS
 from cluster.store import ResultStore
@@ -24,7 +25,8 @@ class Outcome(Struct, frozen=True):
 
     ``committed``: its part is in the store. ``rejected``: its computation raised. ``damaged``: a part it needs is
     corrupt or gone (``need`` names it) and must be computed again first. ``seconds`` are core-seconds, ``peak`` is the
-    most that the worker has held so far, in bytes.
+    most that the worker has held so far, in bytes. ``continued``: it went on from what an earlier attempt had kept.
+    ``unkept``: why its own state could not be kept.
     """
 
     key: str
@@ -34,6 +36,8 @@ class Outcome(Struct, frozen=True):
     need: str = ""
     seconds: float = 0.0
     peak: int = 0
+    continued: bool = False
+    unkept: str = ""
 
 
 class Unanswered(Struct, frozen=True):
@@ -87,16 +91,34 @@ def _attempt(
     for answer in answers:
         if isinstance(answer, Unanswered):
             return Outcome(unit.key, "rejected", answer.reason, answer.detail)
+    kept = Kept(store, unit)
+    inputs = {need: payloads[need] for need in unit.needs}
     try:
         with threadpool_limits(limits=1):
-            output = study.run(unit, data, {need: payloads[need] for need in unit.needs}, answers)
+            try:
+                output = study.run(unit, data, inputs, answers, kept)
+            except Exception as error:
+                if isinstance(error, EngineError) or not kept.continued:
+                    raise
+                kept.remove()  # it may be the state that it failed on: whole, and yet nothing it can go on from
+                output = study.run(unit, data, inputs, answers, kept)
     except EngineError:
         raise
     except Exception as error:
         # a defect or data no model can digest: reported by name in the ledger, while its siblings go on
+        kept.remove()
         return Outcome(unit.key, "rejected", one_line(error), traceback.format_exc(limit=-12))
     store.commit(unit.key, output)
-    return Outcome(unit.key, "committed", seconds=meter.seconds(), peak=peak_memory())
+    continued = kept.continued
+    kept.remove()
+    return Outcome(
+        unit.key,
+        "committed",
+        seconds=meter.seconds(),
+        peak=peak_memory(),
+        continued=continued,
+        unkept=kept.unkept,
+    )
 
 
 # Ray must not restart it: a restarted actor whose arguments have gone comes back without its shard. The engine makes

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from volforecast.models.har import HAR
     from volforecast.models.xgb import XGB
     from volforecast.results import Run, open_run
+    from volforecast.roughness.tables import hurst
     from volforecast.studies.first_days import FirstDays
     from volforecast.studies.first_days_config import FirstDaysConfig
     from volforecast.studies.new_issues import NewIssues
     from volforecast.studies.new_issues_config import NewIssuesConfig
+    from volforecast.studies.rough_config import RoughTransferConfig
+    from volforecast.studies.rough_transfer import RoughTransfer
     from volforecast.transfer.dtw import DTW
 else:
     _HOMES = {
@@ -43,10 +46,13 @@ else:
         "volforecast.models.har": ("HAR",),
         "volforecast.models.xgb": ("XGB",),
         "volforecast.results": ("Run", "open_run"),
+        "volforecast.roughness.tables": ("hurst",),
         "volforecast.studies.first_days": ("FirstDays",),
         "volforecast.studies.first_days_config": ("FirstDaysConfig",),
         "volforecast.studies.new_issues": ("NewIssues",),
         "volforecast.studies.new_issues_config": ("NewIssuesConfig",),
+        "volforecast.studies.rough_config": ("RoughTransferConfig",),
+        "volforecast.studies.rough_transfer": ("RoughTransfer",),
         "volforecast.transfer.dtw": ("DTW",),
     }
 
@@ -78,12 +84,15 @@ __all__ = [
     "NewIssuesConfig",
     "Panel",
     "PanelError",
+    "RoughTransfer",
+    "RoughTransferConfig",
     "Run",
     "SimulatorSettings",
     "StudyOutlook",
     "VolforecastError",
     "__version__",
     "build_panel",
+    "hurst",
     "make_panel",
     "open_run",
     "plan",

@@ -15,7 +15,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -126,6 +126,7 @@ def run(
     address: str | None = None,
     workers: int | None = None,
     quiet: bool = False,
+    reuse: Sequence[str] = (),
 ) -> Run:
     """Compute a study, or what is missing of it, and open its results.
 
@@ -138,6 +139,8 @@ def run(
         address: Ray cluster, ``host:port`` or ``auto``; None starts a private Ray on this machine.
         workers: CPUs of the private Ray; all when None.
         quiet: Show no progress (it goes to standard error).
+        reuse: Other results folders, local or ``s3://``. What they hold of this study is taken from there and not
+            computed again; the outcome is the same, byte for byte.
 
     Returns:
         The run, with ``summary`` and, where units failed, their names and reasons in ``failures``: a unit that fails
@@ -145,15 +148,18 @@ def run(
 
     Raises:
         InputError: A setting or the panel breaks a rule; nothing has been written.
-        cluster.errors.EngineError: The folder holds another run (the difference is named), or folder or cluster cannot
-            be reached, or have gone; what is committed stays, and the same call goes on from there.
+        cluster.errors.EngineError: The folder holds another run (the difference is named), or one of ``reuse`` holds
+            none, or folder or cluster cannot be reached, or have gone; what is committed stays, and the same call goes
+            on from there.
         KeyboardInterrupt: Likewise.
     """
     from cluster.driver import run_study
 
     _check_workers(workers)
+    if isinstance(reuse, str):
+        raise ConfigError(f"reuse: {printable(reuse, 60)} is one address; give a list of them, such as [{reuse!r}]")
     checked, data = _prepared(study, panel)
-    summary = run_study(checked, data, str(out), address=address, workers=workers, quiet=quiet)
+    summary = run_study(checked, data, str(out), address=address, workers=workers, quiet=quiet, reuse=reuse)
     return Run(ResultStore(str(out), create=False), summary)
 
 
@@ -208,12 +214,15 @@ def _prepared(study: PanelStudy, panel: Panel) -> tuple[Any, Any]:
     # types are checked where settings are read, not where Python makes them: models="HAR" would be three models
     settings = load_settings(study.settings_type, None, msgspec.to_builtins(study.config))
     checked = type(study)(settings.checked())  # type: ignore[call-arg]
-    asked = checked.config.targets
-    if asked and set(asked) != set(panel.with_role("target")):
+    asked, sources = checked.config.targets, getattr(checked.config, "sources", ())
+    differ = sources and set(sources) != set(panel.with_role("source"))
+    if differ or (asked and set(asked) != set(panel.with_role("target"))):
         # other targets are part of the fingerprint: without them the run is the one that `--targets` makes
         market = panel.market if len(panel.market) else None
         measures = tuple(panel.measures)
-        panel = make_panel(panel.daily, panel.assets, market, targets=asked, gaps="allow", measures=measures)
+        panel = make_panel(
+            panel.daily, panel.assets, market, targets=asked, sources=sources, gaps="allow", measures=measures
+        )
     return checked, checked.load(panel)
 
 

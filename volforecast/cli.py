@@ -16,6 +16,7 @@ from volforecast import __version__
 from volforecast.errors import ConfigError, InputError
 from volforecast.options import (
     STUDY_OPTIONS,
+    add_hurst_options,
     add_panel_options,
     add_run_options,
     add_simulator_options,
@@ -124,6 +125,10 @@ def _parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
     add_simulator_options(simulate)
     simulate.set_defaults(command=_simulate)
 
+    hurst = commands.add_parser("hurst", help="estimate how rough the volatility of a panel's assets is")
+    add_hurst_options(hurst)
+    hurst.set_defaults(command=_hurst)
+
     panel = commands.add_parser("panel", help="turn intraday bars into a daily panel")
     add_panel_options(panel)
     panel.set_defaults(command=_panel)
@@ -165,7 +170,13 @@ def _study(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--profile: there is no folder for {arguments.profile}; make it first")
     study, panel = _asked(arguments)
     summary = run(
-        study, panel, arguments.out, address=arguments.address, workers=arguments.workers, quiet=arguments.quiet
+        study,
+        panel,
+        arguments.out,
+        address=arguments.address,
+        workers=arguments.workers,
+        quiet=arguments.quiet,
+        reuse=arguments.reuse,
     ).summary
     assert summary is not None
     print_outcome(arguments.out, summary)
@@ -197,6 +208,7 @@ def _asked(arguments: argparse.Namespace) -> tuple[Any, Any]:
         arguments.panel,
         columns=columns,
         targets=settings.targets,
+        sources=getattr(settings, "sources", ()),
         gaps=arguments.gaps,
         measures=getattr(settings, "measures", ()),
     )
@@ -250,6 +262,27 @@ def _simulate(arguments: argparse.Namespace) -> int:
         printable(arguments.out)
         + f": {settings.sources} sources and {settings.targets} targets, {settings.source_days} days"
     )
+    return DONE
+
+
+def _hurst(arguments: argparse.Namespace) -> int:
+    from volforecast.data.panel import Columns, read_panel
+    from volforecast.roughness.tables import hurst
+    from volforecast.roughness.terminal import hurst_json, print_hurst
+
+    if arguments.csv and not Path(arguments.csv).absolute().parent.is_dir():
+        raise ConfigError(f"--csv: there is no folder for {arguments.csv}; make it first")
+    panel = read_panel(arguments.panel, columns=Columns(**arguments.columns), gaps=arguments.gaps)
+    found = hurst(panel, arguments.assets, replications=arguments.replications, seed=arguments.seed)
+    if found["hurst"].isna().all():
+        reason = found["reason"].iloc[0]
+        raise InputError(f"{arguments.panel}: no asset has a Hurst exponent ({found['asset'].iloc[0]}: {reason})")
+    if arguments.csv:
+        found.to_csv(arguments.csv, index=False)
+    if arguments.json:
+        print(hurst_json(found))
+    else:
+        print_hurst(found)
     return DONE
 
 

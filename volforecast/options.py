@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import fields
 
 # settings that every study may have and that have an option of their own; all others stand in its --config
-STUDY_OPTIONS = ("targets", "periods", "models", "seed")
+STUDY_OPTIONS = ("sources", "targets", "periods", "horizons", "models", "seeds", "seed")
 
 
 def add_study_options(parser: argparse.ArgumentParser, *studies: type[Any]) -> None:
@@ -35,14 +35,18 @@ def add_study_options(parser: argparse.ArgumentParser, *studies: type[Any]) -> N
     )
     known = {field.name for study in studies for field in fields(study.settings_type)}
     options: dict[str, dict[str, Any]] = {
+        "sources": {"type": names, "help": "assets to learn from, A,B,...; default: the panel's sources"},
         "targets": {"type": names, "help": "targets to forecast, A,B,...; default: all of the panel's"},
         "periods": {"type": numbers, "help": "sample periods, 50,150,...; default: the paper's"},
+        "horizons": {"type": numbers, "help": "days ahead, 1,5,22; default: 1"},
         "models": {"type": names, "help": 'models, HAR,"MTL-75 XGB-EXT",...; default: the paper\'s'},
+        "seeds": {"type": positive, "help": "networks of each model that differ by their seed only; default: 5"},
         "seed": {"type": int, "help": "seed of every random draw; default: 1"},
     }
     for name in STUDY_OPTIONS:
         if name in known:
-            parser.add_argument(f"--{name}", **options[name])
+            spellings = ("--source", "--sources") if name == "sources" else (f"--{name}",)
+            parser.add_argument(*spellings, dest=name, **options[name])
         else:
             parser.set_defaults(**{name: None})
 
@@ -55,6 +59,13 @@ def add_run_options(parser: argparse.ArgumentParser, *, where: bool = True) -> N
             "--address", default=os.environ.get("RAY_ADDRESS"), help="Ray cluster; none starts a private Ray"
         )
         parser.add_argument("--workers", type=positive, help="CPUs of the private Ray; default: all")
+    parser.add_argument(
+        "--reuse",
+        type=names,
+        default=(),
+        metavar="URL,...",
+        help="other results folders, local or s3://: what they hold of this study is taken from there, not computed",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress")
     parser.add_argument("--profile", metavar="F.csv", help="write where the core-seconds went, by kind of unit")
 
@@ -99,6 +110,20 @@ def add_panel_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--earnings", metavar="F", help="table of earnings announcements")
     parser.add_argument("--calendar", default="XNYS", help="exchange calendar, or 24/7")
     parser.add_argument("--overwrite", action="store_true", help="replace a panel that is there")
+
+
+def add_hurst_options(parser: argparse.ArgumentParser) -> None:
+    """Whose roughness, and how its uncertainty is found."""
+    parser.add_argument("panel", metavar="PANEL", help="panel folder, local or s3://")
+    parser.add_argument("--assets", type=names, default=(), metavar="A,B", help="assets meant; default: all")
+    parser.add_argument("--columns", type=columns, default={}, metavar="asset=unique_id,...", help="names of columns")
+    parser.add_argument("--gaps", choices=("error", "allow"), default="allow", help="days that an asset lacks")
+    parser.add_argument(
+        "--replications", type=int, default=200, metavar="N", help="resampled series behind a standard error"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of the resampling")
+    parser.add_argument("--csv", metavar="FILE", help="write the table with intervals, too")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def summary_of(study: type[Any]) -> str:

@@ -46,7 +46,38 @@ def test_the_longest_chain_leaves_first() -> None:
 def test_cheap_units_leave_together_and_scans_alone() -> None:
     cheap = [unit(f"cheap{i}", cost=0.5) for i in range(6)]
     coordinator = Coordinator([unit("scan", sharded=True, cost=9), unit("gpu", gpus=0.5, cost=8), *cheap], bundle=2.0)
-    assert [len(coordinator.take()) for _ in range(5)] == [1, 1, 4, 2, 0]
+    assert [len(coordinator.take()) for _ in range(4)] == [1, 4, 2, 0]
+
+
+def test_units_on_a_gpu_leave_one_by_one_and_from_a_queue_of_their_own() -> None:
+    shares = [unit(f"share{i}", gpus=0.25, cost=0.1) for i in range(2)]
+    coordinator = Coordinator([*shares, unit("scan", sharded=True, gpus=0.5), unit("after", "share0"), unit("cpu")])
+    assert coordinator.gpu_ready
+    assert names(coordinator.take()) == ["scan"], "a scan's GPUs are those of the source stores"
+    assert names(coordinator.take()) == ["cpu"]
+    assert coordinator.take() == ()
+    assert [names(coordinator.take(on_gpu=True)) for _ in range(3)] == [["share0"], ["share1"], []]
+    for key in ("scan", "cpu", "share1"):
+        coordinator.committed(key)
+    coordinator.returned("share0")
+    assert not coordinator.finished
+    assert names(coordinator.take(on_gpu=True)) == ["share0"]
+    coordinator.committed("share0")
+    assert names(coordinator.take()) == ["after"]
+
+
+def test_the_last_attempt_is_known() -> None:
+    coordinator = Coordinator([unit("a")], attempts=3)
+    known = []
+    for _ in range(3):
+        coordinator.take()
+        coordinator.lost("a", "its worker died")
+        known.append(coordinator.last_attempt("a"))
+    assert known == [False, True, False]
+    displaced = Coordinator([unit("a")], attempts=2)
+    displaced.take()
+    displaced.lost("a", "its machine died", displaced=True)
+    assert not displaced.last_attempt("a")
 
 
 def test_what_is_done_already_does_not_leave() -> None:

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from cluster.keys import unit_key
 from cluster.objects import Objects
-from cluster.study import Output, Plan, Results, Unit
+from cluster.study import NOTHING_KEPT, Checkpoint, Output, Plan, Results, Unit
 
 Rows = NDArray[np.int64]
 PATIENCE = 60.0
 ROWS = 30_000
+STEPS = 6  # of a fit
 MOST = 6 << 30  # bytes that a unit told to devour takes at most: others work on this machine
 
 
@@ -41,7 +42,9 @@ class Trouble(Struct, frozen=True):
             ``wait``, ``alone`` (fails if another unit that is told so runs at the same time), ``devour`` (memory),
             ``stall once`` (never ends), ``tally`` (nothing but a mark for each time), ``linger`` (for 6 s), and ``halt
             before part``, ``halt before commit``, ``halt after commit``, where the first attempt waits at that point of
-            its commit for ``wake`` and the second goes through.
+            its commit for ``wake`` and the second goes through. A fit may also ``keep`` its state after each step, of
+            which it leaves a mark, and ``keep, raise``, ``keep, die once`` or ``keep, halt once`` after the third. What
+            ``fit/0 again`` is told happens to it where it goes on from a state.
         scans: Likewise for what the source stores do with a unit's query; ``with a GPU`` fails where none was given.
         folder: Where ``once`` is remembered, where a unit that waits or halts leaves a file with its process's number,
             and where it looks for ``go`` or ``wake``.
@@ -162,17 +165,51 @@ class ToyStudy(Struct, frozen=True):
         time.sleep(self.seconds / 10)
         return int((shard[:, target % 8] * (shard[:, 0] + 1)).sum())
 
-    def run(self, unit: Unit, data: Any, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
+    def run(
+        self,
+        unit: Unit,
+        data: Any,
+        inputs: Mapping[str, bytes],
+        answers: Sequence[Any],
+        checkpoint: Checkpoint = NOTHING_KEPT,
+    ) -> Output:
         self.trouble.strike(self.trouble.units.get(unit.name), unit.name)
         time.sleep(self.seconds)
         target = int(unit.coordinates["target"])
         if unit.kind == "scan":
             value = sum(answers)
         elif unit.kind == "fit":
-            value = json.loads(inputs[unit.needs[0]])["value"] + int(data[:, target % 8].max())
+            value = json.loads(inputs[unit.needs[0]])["value"] + self._highest(unit, data[:, target % 8], checkpoint)
         else:
             value = sum(json.loads(inputs[need])["value"] for need in unit.needs)
         return Output(json.dumps({"unit": unit.name, "value": value}).encode(), 1, {unit.kind: 1})
+
+    def _highest(self, unit: Unit, column: NDArray[np.int64], checkpoint: Checkpoint) -> int:
+        """The column's maximum, step by step as a training goes epoch by epoch."""
+        step, highest = 0, -1
+        doing = self.trouble.units.get(unit.name, "")
+        here = Path(self.trouble.folder) / unit.name.replace("/", "-")
+        keeps = doing.startswith("keep")
+        if keeps and (kept := checkpoint.load()) is not None:
+            self.trouble.strike(self.trouble.units.get(unit.name + " again"), unit.name + " again")
+            step, highest = json.loads(kept)
+        for chunk in np.array_split(column, STEPS)[step:]:
+            highest, step = max(highest, int(chunk.max())), step + 1
+            if keeps:
+                with here.with_suffix(".steps").open("a") as tally:
+                    tally.write(str(step))
+                checkpoint.save(json.dumps([step, highest]).encode())
+            if step == STEPS // 2 and not here.exists():
+                match doing:
+                    case "keep, raise":
+                        raise ArithmeticError(f"{unit.name} was told to fail")
+                    case "keep, die once":
+                        here.touch()
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    case "keep, halt once":
+                        _sign(here)
+                        until((Path(self.trouble.folder) / "wake").exists)
+        return highest
 
     def summarise(self, plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
         lines = []
@@ -205,7 +242,14 @@ class ProbeStudy(Struct, frozen=True):
     def scan(self, shard: Any, query: Any) -> Any:
         return None
 
-    def run(self, unit: Unit, data: Any, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
+    def run(
+        self,
+        unit: Unit,
+        data: Any,
+        inputs: Mapping[str, bytes],
+        answers: Sequence[Any],
+        checkpoint: Checkpoint = NOTHING_KEPT,
+    ) -> Output:
         import numba
         import torch
         from threadpoolctl import threadpool_info

@@ -25,7 +25,7 @@ from volforecast.report.claims.verdicts import (
 )
 
 Tables = dict[str, pd.DataFrame]
-STUDIES = list(STATEMENTS)
+STUDIES = ["new-issues", "first-days"]
 PAIRS = [f"table_{number}" for number in PAIRWISE_TABLES]
 RATIOS = ["table_3", "table_5", "table_6", *PAIRS, *(f"table_{number}" for number in paper.FIRST_DAYS_TABLES)]
 

@@ -10,6 +10,7 @@ from cluster.coordinator import Blocked
 from cluster.driver import Summary
 from cluster.store import Failure, ResultStore
 from cluster.study import Output, Plan, Unit
+from cluster.usage import Usage
 from volforecast.data.parquet import to_parquet
 from volforecast.report.terminal import print_outcome, print_status
 
@@ -75,3 +76,27 @@ def test_status_counts_by_kind_and_names_failures(tmp_path: Path, capsys: pytest
     out = capsys.readouterr().out
     assert "fit: 1 of 2 done, 1 failed" in out
     assert "failed: KO/50/fit-1: OutOfMemoryError: 3 GB (attempts 1)" in out
+
+
+def test_an_outcome_tells_what_was_taken_over_or_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder_with_table(tmp_path, ["50"])
+    usage = Usage(2, 10.0, continued=1, unkept="O: cannot write \x1b[31mcheckpoints")
+    print_outcome(str(tmp_path), Summary(PLAN, 1, 0, [], [], {}, usage, reused=2))
+    printed = capsys.readouterr()
+    assert "3 of 3 units are done (0 were before this run, 2 were taken over from --reuse)." in printed.out
+    assert "Units that went on from the checkpoint of a killed attempt: 1." in printed.out
+    assert "a checkpoint could not be kept: O: cannot write" in printed.err
+    assert "\x1b" not in printed.err
+
+
+def test_the_status_does_not_look_at_checkpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = ResultStore(str(tmp_path))
+    store.adopt_plan(PLAN)
+    assert print_status(store) == 0
+    before = capsys.readouterr().out
+    for name in (UNITS[0].key, "nobody's"):
+        store.objects.create(f"checkpoints/{name}", b"?")
+    assert print_status(store) == 0
+    assert capsys.readouterr().out == before

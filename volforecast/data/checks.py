@@ -85,8 +85,10 @@ def check_daily(daily: pd.DataFrame, measures: tuple[str, ...] = ()) -> pd.DataF
     return table[keep]
 
 
-def check_assets(assets: pd.DataFrame, daily: pd.DataFrame, targets: Sequence[str]) -> pd.DataFrame:
-    """The asset table with all its columns, one row for each asset of ``daily``.
+def check_assets(
+    assets: pd.DataFrame, daily: pd.DataFrame, targets: Sequence[str], sources: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The asset table with all its columns, one row for each asset of ``daily`` (or for those named).
 
     Raises:
         PanelError: An unknown role, an asset listed twice or not at all, a target that is not in the panel, or a target
@@ -108,6 +110,8 @@ def check_assets(assets: pd.DataFrame, daily: pd.DataFrame, targets: Sequence[st
     if len(unlisted):
         raise PanelError(f"assets.parquet: no row for {_few(unlisted)}, found in daily.parquet; add it with its role")
     table = table[table["asset"].isin(first_rows.index)].sort_values("asset").reset_index(drop=True)
+    if sources:
+        table = _given_roles(table, targets, sources)
     if "role" not in table:
         if not targets:
             raise PanelError(
@@ -153,6 +157,29 @@ def check_assets(assets: pd.DataFrame, daily: pd.DataFrame, targets: Sequence[st
     else:
         table["first_trading_day"] = starts
     return table[["asset", "name", "sector", "role", "first_trading_day"]]
+
+
+def _given_roles(table: pd.DataFrame, targets: Sequence[str], sources: Sequence[str]) -> pd.DataFrame:
+    """The assets that were named, in these roles; without targets, all the panel's that are no sources.
+
+    Raises:
+        PanelError: A source is not in the panel, or is a target at the same time.
+    """
+    names = table["asset"]
+    unknown = [name for name in sources if name not in set(names)]
+    if unknown:
+        raise PanelError(
+            f"--source: {printable(unknown[0])} is not in daily.parquet (it has {_few(names)}); check the spelling"
+        )
+    both = [name for name in sources if name in targets]
+    if both:
+        raise PanelError(f"--source: {printable(both[0])} is also a target; an asset is one of the two")
+    is_source = names.isin(sources)
+    is_target = names.isin(targets)
+    if not targets:
+        is_target = ~is_source & (table["role"].eq("target") if "role" in table else True)
+    table = table.assign(role=np.where(is_source, "source", "target"))
+    return table[is_source | is_target].reset_index(drop=True)
 
 
 def check_market(market: pd.DataFrame, series: Sequence[str]) -> pd.DataFrame:

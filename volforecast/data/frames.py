@@ -20,6 +20,7 @@ def make_panel(
     *,
     columns: Columns | None = None,
     targets: Sequence[str] = (),
+    sources: Sequence[str] = (),
     gaps: Literal["error", "allow"] = "error",
     measures: Sequence[str] = (),
 ) -> Panel:
@@ -32,15 +33,17 @@ def make_panel(
         market: ``date, us3m, hsi, ads, epu, vix``; None if there are no market series.
         columns: As in :func:`volforecast.data.panel.read_panel`.
         targets: Likewise.
+        sources: Likewise.
         gaps: Likewise.
         measures: Likewise.
 
     Raises:
         PanelError: A table breaks a rule; tables are called by the names that they have in a folder.
     """
-    if isinstance(targets, str) or gaps not in ("error", "allow"):
+    if isinstance(targets, str) or isinstance(sources, str) or gaps not in ("error", "allow"):
         raise PanelError(
-            f"targets = {targets!r}, gaps = {gaps!r}: targets are a tuple of names, gaps is error or allow"
+            f"targets = {targets!r}, sources = {sources!r}, gaps = {gaps!r}: targets and sources are tuples of names, "
+            "gaps is error or allow"
         )
     # through Parquet, so that a table in memory and the same one in a folder keep the same rules and have the same
     # fingerprint: a run that began with one can go on with the other
@@ -58,7 +61,14 @@ def make_panel(
                     "numbers or dates, each of one kind"
                 ) from error
             filesystem.pipe_file(f"{folder}/{name}.parquet", content)
-        return read_panel(f"memory:/{folder}", columns=columns, targets=tuple(targets), gaps=gaps, measures=measures)
+        return read_panel(
+            f"memory:/{folder}",
+            columns=columns,
+            targets=tuple(targets),
+            sources=tuple(sources),
+            gaps=gaps,
+            measures=measures,
+        )
     finally:
         if filesystem.exists(folder):
             filesystem.rm(folder, recursive=True)

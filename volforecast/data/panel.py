@@ -69,6 +69,7 @@ def read_panel(
     *,
     columns: Columns | None = None,
     targets: tuple[str, ...] = (),
+    sources: tuple[str, ...] = (),
     gaps: Literal["error", "allow"] = "error",
     measures: Sequence[str] = (),
 ) -> Panel:
@@ -79,6 +80,8 @@ def read_panel(
         columns: Names of the required columns where they differ from ``asset, date, rv``.
         targets: The targets to keep (all of them when empty). On a panel without roles they become the targets and all
             other assets the sources.
+        sources: The sources to take, whatever role the panel gives them: an asset may be a target in one run and a
+            source in another. Then only they and the targets are kept. Empty takes the panel's roles.
         gaps: What to do with an asset that lacks a date on which most of the panel trades: stop, or take the asset's
             rows as its consecutive trading days.
         measures: Those of ``bpv, rq, rs_neg, rs_pos`` that a model needs (``NewIssuesConfig.measures``); others are not
@@ -93,7 +96,7 @@ def read_panel(
         raise PanelError(f"measures: {unknown[0]} is none of {', '.join(MEASURES)}; give some of these")
     wanted = tuple(name for name in MEASURES if name in measures)
     daily = check_daily(_read_table(path, "daily.parquet", columns, required=True, more=wanted), wanted)
-    assets = check_assets(_read_table(path, "assets.parquet", columns, required=False), daily, targets)
+    assets = check_assets(_read_table(path, "assets.parquet", columns, required=False), daily, targets, sources)
     market = check_market(_read_table(path, "market.parquet", columns, required=False), MARKET_SERIES)
 
     # a target that is not asked for is no source either: its history was cut on purpose

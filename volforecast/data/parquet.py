@@ -1,7 +1,9 @@
 """Tables to Parquet bytes and back; the same table always gives the same bytes."""
 
 import io
+from collections.abc import Mapping
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -35,3 +37,21 @@ def from_parquet(payload: bytes, columns: list[str] | None = None) -> pa.Table:
         reason = printable(error, 200) or type(error).__name__
         raise InputError(f"a stored table cannot be read as Parquet ({reason}); compute it again") from error
     return table
+
+
+def pack(tables: Mapping[str, pa.Table]) -> bytes:
+    """Several tables by name as one payload."""
+    return msgspec.msgpack.encode({name: to_parquet(table) for name, table in tables.items()})
+
+
+def unpack(payload: bytes, *names: str) -> dict[str, pa.Table]:
+    """Some tables of a packed payload, those that it has; all of them without a name.
+
+    Raises:
+        InputError: It is no such payload.
+    """
+    try:
+        parts = msgspec.msgpack.decode(payload, type=dict[str, bytes])
+    except msgspec.DecodeError as error:
+        raise InputError(f"a stored part holds no tables ({printable(error, 200)}); compute it again") from error
+    return {name: from_parquet(part) for name, part in parts.items() if not names or name in names}

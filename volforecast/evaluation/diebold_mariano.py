@@ -1,4 +1,4 @@
-"""The Diebold-Mariano test of equal predictive accuracy, one-sided, horizon 1."""
+"""The Diebold-Mariano test of equal predictive accuracy: one-sided at horizon 1, two-sided at any horizon."""
 
 from typing import Literal, NamedTuple
 
@@ -11,6 +11,9 @@ from volforecast.evaluation.losses import ROUNDING, usable_series
 
 FloatArray = NDArray[np.float64]
 Status = Literal["ok", "no variance", "missing"]
+Kernel = Literal["rectangular", "Bartlett"]
+
+_POSITIVE = 1e-12  # a long-run variance below this share of the variance is rounding
 
 
 class DieboldMariano(NamedTuple):
@@ -55,6 +58,71 @@ def diebold_mariano(losses_i: FloatArray, losses_j: FloatArray) -> DieboldMarian
     if np.isnan(statistic):
         return DieboldMariano(np.nan, np.nan, "no variance")
     return DieboldMariano(statistic, float(stdtr(pair.shape[0] - 1, statistic)), "ok")
+
+
+class TwoSided(NamedTuple):
+    """Outcome of one two-sided test.
+
+    Attributes:
+        statistic: The Harvey-Leybourne-Newbold statistic; negative when the first model has the smaller mean loss.
+        p_value: Probability of a statistic farther from zero under equal accuracy, Student t with T - 1 degrees of
+            freedom.
+        status: As in :class:`DieboldMariano`; unless ``ok``, both numbers are NaN.
+        kernel: How the autocovariances were weighted: ``rectangular``, or ``Bartlett`` where the rectangular sum is
+            not positive.
+    """
+
+    statistic: float
+    p_value: float
+    status: Status
+    kernel: Kernel
+
+
+def diebold_mariano_two_sided(losses_i: FloatArray, losses_j: FloatArray, horizon: int = 1) -> TwoSided:
+    """Test whether two models forecast equally well h days ahead.
+
+    The errors of optimal h-day forecasts are correlated over h - 1 days. With d = L_i - L_j, its mean m and its
+    autocovariances c_k = sum_t (d_t - m)(d_(t-k) - m) / T, the long-run variance is V = c_0 + 2 sum_k c_k, k < h
+    (Diebold & Mariano 1995), and the statistic ``m / sqrt(V / T)`` times the factor of Harvey, Leybourne & Newbold
+    (1997), ``sqrt((T + 1 - 2h + h(h-1)/T) / T)``. At h = 1 that is exactly the one-sample t test of d.
+
+    This V can come out negative. Where it is not above 1e-12 c_0 the weights are Bartlett's, 1 - k/h (Newey & West
+    1987), with which it cannot.
+
+    Args:
+        losses_i: Losses of model i, one a day, shape (T,).
+        losses_j: Losses of model j on the same days, shape (T,).
+        horizon: Days h ahead, at least 1 and below T.
+
+    Returns:
+        Statistic, p-value, status and kernel.
+
+    Raises:
+        InputError: The series differ in length, have fewer than two days or no more than h, or h is below 1.
+    """
+    if losses_i.ndim != 1 or losses_i.shape != losses_j.shape:
+        raise InputError(f"two loss series over the same days are needed, not {losses_i.shape} and {losses_j.shape}")
+    days = len(losses_i)
+    if horizon < 1 or days <= max(horizon, 1):
+        raise InputError(f"{days} day(s) of losses cannot be tested at horizon {horizon}: at least two days are needed")
+    pair = np.column_stack([losses_i, losses_j])
+    if not _tested(pair).all():
+        return TwoSided(np.nan, np.nan, "missing", "rectangular")
+    difference = losses_i - losses_j
+    mean = difference.mean()
+    centred = difference - mean
+    variance = float(centred @ centred) / days
+    if np.sqrt(variance * days / (days - 1)) <= ROUNDING * np.abs(pair).max():
+        return TwoSided(np.nan, np.nan, "no variance", "rectangular")
+    covariances = np.array([float(centred[k:] @ centred[:-k]) / days for k in range(1, horizon)])
+    kernel: Kernel = "rectangular"
+    long_run = variance + 2.0 * float(covariances.sum())
+    if long_run <= _POSITIVE * variance:
+        kernel = "Bartlett"
+        long_run = variance + 2.0 * float((1.0 - np.arange(1, horizon) / horizon) @ covariances)
+    factor = np.sqrt((days + 1 - 2 * horizon + horizon * (horizon - 1) / days) / days)
+    statistic = float(factor * mean / np.sqrt(long_run / days))
+    return TwoSided(statistic, 2.0 * float(stdtr(days - 1, -abs(statistic))), "ok", kernel)
 
 
 def diebold_mariano_matrix(losses: FloatArray) -> FloatArray:

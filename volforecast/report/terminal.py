@@ -19,6 +19,8 @@ from volforecast.evaluation.layout import printed
 from volforecast.evaluation.order import ALL
 from volforecast.printable import printable
 from volforecast.report.page.names import is_papers
+from volforecast.report.page.rough.printed import ROUGH
+from volforecast.report.terminal_rough import print_rough_tables
 
 if TYPE_CHECKING:
     from volforecast.data.build import BuiltPanel
@@ -32,7 +34,9 @@ def print_outcome(out: str, summary: Summary) -> None:
     print_tables(out)
     counts = summary.counts
     total = len(summary.plan.units)
-    print(f"{summary.resumed + summary.computed} of {total} units are done ({summary.resumed} were before this run).")
+    done = summary.resumed + summary.reused + summary.computed
+    reused = f", {summary.reused} were taken over from --reuse" if summary.reused else ""
+    print(f"{done} of {total} units are done ({summary.resumed} were before this run{reused}).")
     if counts.get("training rows dropped"):
         print(f"{counts['training rows dropped']:,} training rows lacked a predictor and were left out of EXT fits.")
     if counts.get("fallback"):
@@ -61,6 +65,10 @@ def print_usage(usage: Usage) -> None:
         f"{usage.wall:,.0f} s on {usage.cpus} CPUs, {usage.busy:.0%} of them busy: {usage.core_seconds:,.0f} "
         f"core-seconds, {usage.scans:,.0f} of them in source stores."
     )
+    if usage.continued:
+        print(f"Units that went on from the checkpoint of a killed attempt: {usage.continued:,}.")
+    if usage.unkept:
+        print(f"a checkpoint could not be kept: {printable(usage.unkept)}", file=sys.stderr)
     peaks = {"a worker": usage.worker_peak, "a source store": usage.store_peak, "the driver": peak_memory()}
     held = ", ".join(f"{peak / GIB:.2f} GiB by {who}" for who, peak in peaks.items() if peak)
     print(f"Most memory held at once: {held} (shared data count in each).")
@@ -74,8 +82,11 @@ def write_profile(path: str, usage: Usage) -> None:
 
 
 def print_tables(out: str) -> None:
-    """Table 3 of a results folder (6 of a first-days run), and where the rest lies."""
+    """Table 3 of a results folder (first days: 6; rough-transfer: errors relative to HAR), and where the rest lies."""
     objects = Objects(out, create=False)
+    if objects.read("plan.json") is not None and ResultStore(out, create=False).plan().study == ROUGH:
+        print_rough_tables(objects)
+        return
     relative = _relative(objects)
     if relative is None:
         print(f"{objects.url}: no target's sample period is complete yet, so there is no table")

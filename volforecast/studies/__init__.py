@@ -2,5 +2,10 @@
 
 from volforecast.studies.first_days import FirstDays
 from volforecast.studies.new_issues import NewIssues
+from volforecast.studies.rough_transfer import RoughTransfer
 
-STUDIES: dict[str, type[NewIssues | FirstDays]] = {"new-issues": NewIssues, "first-days": FirstDays}
+STUDIES: dict[str, type[NewIssues | FirstDays | RoughTransfer]] = {
+    "new-issues": NewIssues,
+    "first-days": FirstDays,
+    "rough-transfer": RoughTransfer,
+}

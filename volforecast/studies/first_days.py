@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from cluster.study import Output, Plan, Results, Unit
+from cluster.study import NOTHING_KEPT, Checkpoint, Output, Plan, Results, Unit
 from volforecast.data.panel import Panel
 from volforecast.data.parquet import from_parquet, to_parquet
 from volforecast.errors import PanelError
@@ -50,7 +50,7 @@ from volforecast.studies.first_days_summary import summarise, with_prefix
 from volforecast.studies.model_names import NAIVE, parse
 from volforecast.studies.networks import together
 from volforecast.studies.rolling import Estimation, IntArray, Market, naive_forecasts
-from volforecast.studies.units import ALL_PERIODS, make_unit, versions
+from volforecast.studies.units import ALL_PERIODS, GPUS, make_unit, versions
 from volforecast.transfer.short_windows import (
     PlainShard,
     ShortQueries,
@@ -160,7 +160,14 @@ class FirstDays(Struct, frozen=True):
         """Distances of one shard's windows, for each origin."""
         return measure_short(shard, query, self.config.dtw)
 
-    def run(self, unit: Unit, data: Markets, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
+    def run(
+        self,
+        unit: Unit,
+        data: Markets,
+        inputs: Mapping[str, bytes],
+        answers: Sequence[Any],
+        checkpoint: Checkpoint = NOTHING_KEPT,
+    ) -> Output:
         """Compute one unit."""
         target, prefix, period = _where(unit)
         needed = [from_parquet(inputs[need]) for need in unit.needs]
@@ -291,7 +298,9 @@ class FirstDays(Struct, frozen=True):
         on_gpu = kind == "networks" or (kind == "selection" and self.config.dtw.device == "cuda")
         label = f"{where['prefix']}-{kind}" if kind == "selection" else ""
         cost = self._cost(data, kind, where)
-        return make_unit(self.name, data.fingerprint, kind, where, needs, settings, cost, on_gpu=on_gpu, label=label)
+        return make_unit(
+            self.name, data.fingerprint, kind, where, needs, settings, cost, gpus=GPUS if on_gpu else 0.0, label=label
+        )
 
 
 def _periods(prefix: int) -> list[int]:

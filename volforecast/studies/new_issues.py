@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from cluster.study import Output, Plan, Results, Unit
+from cluster.study import NOTHING_KEPT, Checkpoint, Output, Plan, Results, Unit
 from volforecast.data.panel import Panel
 from volforecast.data.parquet import from_parquet, to_parquet
 from volforecast.errors import PanelError
@@ -37,7 +37,7 @@ from volforecast.studies.new_issues_config import NewIssuesConfig
 from volforecast.studies.rolling import Estimation, IntArray, Market, naive_forecasts
 from volforecast.studies.selections import selected_rows, selection_table
 from volforecast.studies.summary import sectors_of, summarise
-from volforecast.studies.units import ALL_PERIODS, make_unit, versions
+from volforecast.studies.units import ALL_PERIODS, GPUS, make_unit, versions
 from volforecast.transfer.selection import select
 from volforecast.transfer.subsequences import (
     Distances,
@@ -154,7 +154,14 @@ class NewIssues(Struct, frozen=True):
         """Distances of one shard's windows, for each origin."""
         return measure(shard, query, self.config.dtw.device)
 
-    def run(self, unit: Unit, data: Market, inputs: Mapping[str, bytes], answers: Sequence[Any]) -> Output:
+    def run(
+        self,
+        unit: Unit,
+        data: Market,
+        inputs: Mapping[str, bytes],
+        answers: Sequence[Any],
+        checkpoint: Checkpoint = NOTHING_KEPT,
+    ) -> Output:
         """Compute one unit."""
         target, period = _where(unit)
         needed = [from_parquet(inputs[need]) for need in unit.needs]
@@ -279,7 +286,7 @@ class NewIssues(Struct, frozen=True):
                 settings |= {"measures": data.measured[parse(model).predictors].fingerprint}
         on_gpu = kind == "networks" or (kind == "selection" and self.config.dtw.device == "cuda")
         cost = self._cost(data, kind, where)
-        return make_unit(self.name, data.fingerprint, kind, where, needs, settings, cost, on_gpu=on_gpu)
+        return make_unit(self.name, data.fingerprint, kind, where, needs, settings, cost, gpus=GPUS if on_gpu else 0.0)
 
 
 def _where(unit: Unit) -> tuple[str, int]:

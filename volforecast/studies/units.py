@@ -30,7 +30,7 @@ def make_unit(
     settings: dict[str, Any],
     cost: Cost,
     *,
-    on_gpu: bool = False,
+    gpus: float = 0.0,
     label: str = "",
 ) -> Unit:
     """One unit, whose key hashes everything that changes its numbers.
@@ -43,14 +43,15 @@ def make_unit(
         needs: Keys of the units it reads.
         settings: Those that change its numbers.
         cost: What it is expected to take.
-        on_gpu: Whether it computes on a GPU.
+        gpus: GPUs it asks for, a fraction allowed (:data:`GPUS` for what fits twice on one); a scan's are those of each
+            source store.
         label: The last word of its name; its model or its kind when empty.
     """
     key = unit_key(
         {
             "study": study,
             "data": data,
-            "versions": versions(on_gpu=on_gpu),
+            "versions": versions(on_gpu=gpus > 0),
             "kind": kind,
             "where": where,
             "settings": settings,
@@ -59,5 +60,4 @@ def make_unit(
     )
     period = "all" if where["period"] == ALL_PERIODS else where["period"]
     name = f"{where['target']}/{period}/{label or where.get('model', kind)}"
-    gpus = GPUS if on_gpu else 0.0
     return Unit(key, kind, name, where, needs, round(cost.seconds, 3), kind == "selection", gpus, cost.memory)

@@ -1,7 +1,10 @@
-"""The paper's claims, one by one: what Teller, Pigorsch & Pigorsch (2026) found beside what a run's tables say.
+"""The papers' claims, one by one: what a study's paper found beside what a run's tables say.
+
+The paper of ``new-issues`` and ``first-days`` is Teller, Pigorsch & Pigorsch (2026), that of ``rough-transfer``
+Dhansoia (2025).
 
 Each claim is counted by one function in both sets of tables. The share of its comparisons that hold, by MSE and by MAE
-together, makes the verdict:
+together (in ``rough-transfer``: over targets, one day ahead), makes the verdict:
 
 * of a claim about all comparisons: ``holds`` from 90% on, ``fails`` below half, ``partly`` between;
 * of a claim about most comparisons: ``holds`` above half, ``fails`` below a quarter, ``partly`` between;
@@ -18,15 +21,18 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from volforecast.errors import InputError
-from volforecast.report import paper
+from volforecast.report import paper, paper_rough
 from volforecast.report.claims.counts import Count, Statement
 from volforecast.report.claims.first_days import FIRST_DAYS
 from volforecast.report.claims.new_issues import NEW_ISSUES
+from volforecast.report.claims.rough_transfer import ROUGH_TRANSFER
 from volforecast.report.claims.selection import SELECTION
 
+ROUGH: Final = "rough-transfer"
 STATEMENTS: Final[Mapping[str, tuple[Statement, ...]]] = {
     "new-issues": (*NEW_ISSUES, *SELECTION),
     "first-days": FIRST_DAYS,
+    ROUGH: ROUGH_TRANSFER,
 }
 """The claims by study."""
 HOLDS, PARTLY, FAILS, NOT_TESTED = "holds", "partly", "fails", "not tested"
@@ -54,10 +60,10 @@ def claims(tables: Mapping[str, pd.DataFrame], study: str) -> list[Claim]:
 
     Args:
         tables: The run's tables by name (``table_3``, ..., ``mean_losses``), long; those it lacks are not tested.
-        study: ``new-issues`` (sections 6.1 and 6.2) or ``first-days`` (6.3).
+        study: ``new-issues`` (sections 6.1 and 6.2), ``first-days`` (6.3), or ``rough-transfer`` (the other paper).
 
     Raises:
-        InputError: The paper has no such study.
+        InputError: No paper has such a study.
     """
     if study not in STATEMENTS:
         raise InputError(f"the paper has no study {study!r} to compare with; choose from {', '.join(STATEMENTS)}")
@@ -91,5 +97,5 @@ def verdict(count: Count | None, *, most: bool = False) -> str:
 
 @cache
 def _of_the_paper(study: str) -> tuple[Count | None, ...]:
-    tables = paper.tables()
+    tables = paper_rough.tables() if study == ROUGH else paper.tables()
     return tuple(statement.test(tables) for statement in STATEMENTS[study])

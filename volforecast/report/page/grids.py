@@ -35,12 +35,21 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row; ``starts`` says whether a rule above it opens a new group, ``section`` is that group's name, if any."""
+    """One row.
+
+    Attributes:
+        name: Its header.
+        cells: Its numbers.
+        starts: Whether a rule above it opens a new group.
+        section: That group's name, if any.
+        below: A second line of its header.
+    """
 
     name: str
     cells: list[Cell]
     starts: bool = False
     section: str = ""
+    below: str = ""
 
 
 class Grid(NamedTuple):
@@ -194,7 +203,7 @@ def approaches(tables: Tables, caption: str) -> Grid:
             if ranks.empty:
                 cells.append(Cell(NONE))
         if any(cell.text != NONE for cell in cells):
-            rows.append(Row(f"{approach} {words}", cells))
+            rows.append(Row(approach, cells, below=words))
     return Grid(caption, "Approach", [], losses, rows)
 
 

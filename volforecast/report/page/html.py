@@ -62,9 +62,6 @@ class Chooser(NamedTuple):
 
 def render_report(report: Report) -> bytes:
     """The page, UTF-8; equal bytes for equal input."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_file)
-    )
     plan, tables = report.plan, report.tables
     basis = basis_of(report.forecasts, tables)
     printed = printed_tables(tables, plan.config)
@@ -72,38 +69,51 @@ def render_report(report: Report) -> bytes:
     names = set(basis.forecasts["model"])
     found = claims(tables, plan.study) if plan.study in STATEMENTS else []
     used = set(map(model_class, names)) | set(map(approach_of, names))
-    text = environment.get_template("report.html").render(
-        title=TITLES.get(plan.study, "Realized-variance forecasts"),
-        summary=summary(basis.tables, plan.config),
-        strategy=PROMPT if basis.first_days else "",
-        coverage=_coverage(plan, report.forecasts),
-        glance=_glance(plan, report.forecasts),
-        approaches=grids.approaches(basis.tables, "Smallest error relative to the naive forecast, all forecast days"),
-        evidence=_evidence(basis),
-        forest=_forest(basis),
-        tables=[entry for entry in printed if entry.group == "errors"],
-        pairwise=[entry for entry in printed if entry.group == "pairs"],
-        claims=found,
-        verdicts=_verdicts(found),
-        besides=comparison.besides(tables),
-        losses=Chooser("loss", "Measure of error", drawings.by_loss(basis)),
-        targets=Chooser("target", "Target", drawings.by_target(basis)),
-        not_drawn=drawings.not_drawn(basis),
-        rates=Chooser("rate", "Inclusion rate", drawings.by_rate(basis.tables, printed)),
-        statuses=statuses(report.forecasts),
-        dropped=dropped_rows(estimations),
-        reasons=reasons(estimations),
-        failures=list(report.failures),
-        extras=extras(basis),
-        filtered=filtered(tables),
-        settings=[(name, _written(value)) for name, value in _flat(plan.config)],
-        references=references(used, tables),
-        plan=plan,
-        used=used,
-        first_days=basis.first_days,
-        most_rows=MOST_ROWS,
+    text = (
+        templates()
+        .get_template("report.html")
+        .render(
+            title=TITLES.get(plan.study, "Realized-variance forecasts"),
+            summary=summary(basis.tables, plan.config),
+            strategy=PROMPT if basis.first_days else "",
+            coverage=_coverage(plan, report.forecasts),
+            glance=_glance(plan, report.forecasts),
+            approaches=grids.approaches(
+                basis.tables, "Smallest error relative to the naive forecast, all forecast days"
+            ),
+            evidence=_evidence(basis),
+            forest=_forest(basis),
+            tables=[entry for entry in printed if entry.group == "errors"],
+            pairwise=[entry for entry in printed if entry.group == "pairs"],
+            claims=found,
+            verdicts=verdicts(found),
+            besides=comparison.besides(tables),
+            losses=Chooser("loss", "Measure of error", drawings.by_loss(basis)),
+            targets=Chooser("target", "Target", drawings.by_target(basis)),
+            not_drawn=drawings.not_drawn(basis),
+            rates=Chooser("rate", "Inclusion rate", drawings.by_rate(basis.tables, printed)),
+            statuses=statuses(report.forecasts),
+            dropped=dropped_rows(estimations),
+            reasons=reasons(estimations),
+            failures=list(report.failures),
+            extras=extras(basis),
+            filtered=filtered(tables),
+            settings=[(name, written(value)) for name, value in flat(plan.config)],
+            references=references(used, tables),
+            plan=plan,
+            used=used,
+            first_days=basis.first_days,
+            most_rows=MOST_ROWS,
+        )
     )
     return text.encode()
+
+
+def templates() -> Environment:
+    """The templates, which escape every name and number that they are given."""
+    return Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_file)
+    )
 
 
 def _file(name: str) -> str:
@@ -138,7 +148,7 @@ def _glance(plan: Plan, forecasts: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def _verdicts(found: Sequence[Claim]) -> str:
+def verdicts(found: Sequence[Claim]) -> str:
     """How many of the paper's claims hold."""
     words = {"holds": "hold", "partly": "hold in part", "fails": "fail", "not tested": "cannot be tested here"}
     counts = [(text, sum(claim.verdict == verdict for claim in found)) for verdict, text in words.items()]
@@ -181,15 +191,16 @@ def _forest(basis: Basis) -> drawings.Drawing | None:
     )
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Settings with their full names, sorted; a section without settings of its own is left out."""
-    flat: list[tuple[str, Any]] = []
+    found: list[tuple[str, Any]] = []
     for name, value in sorted(config.items()):
-        flat += _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(f"{prefix}{name}", value)]
-    return flat
+        found += flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(f"{prefix}{name}", value)]
+    return found
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """A setting's value; of a long list its first names and how many more there are."""
     if not isinstance(value, (list, tuple)):
         return str(value)
     names = list(map(str, value))

@@ -14,6 +14,7 @@ from cluster.study import Plan
 from volforecast.data.parquet import from_parquet
 from volforecast.report.page.grids import Cell, Grid, Row
 from volforecast.report.page.printed import Printed, printed_tables
+from volforecast.report.page.rough.printed import ROUGH, printed_rough
 
 MOST_UPRIGHT: Final = 8  # columns beyond which a page lies on its side
 _SPECIAL: Final = {
@@ -37,6 +38,8 @@ _SPECIAL: Final = {
     "\N{EN DASH}": r"\textendash{}",
     "\N{DAGGER}": r"\textdagger{}",
     "\N{MINUS SIGN}": r"\textminus{}",
+    "\N{PLUS-MINUS SIGN}": r"\textpm{}",
+    "\N{SUPERSCRIPT TWO}": r"\texttwosuperior{}",
 }
 _LIGATURES: Final = "-,"  # a second one in a row would join the first
 _PREAMBLE: Final = r"""\documentclass{article}
@@ -59,14 +62,18 @@ _END: Final = r"""\end{center}
 """
 
 
-def latex_tables(tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+def latex_tables(
+    tables: Mapping[str, pd.DataFrame], config: Mapping[str, Any], study: str = ""
+) -> Iterator[tuple[str, bytes]]:
     """Paths below the results folder and their contents: ``tables/table_3.tex`` and so on, for every printed table.
 
     Args:
         tables: A run's tables by name.
         config: The plan's configuration.
+        study: The plan's study: ``rough-transfer`` has tables of its own.
     """
-    for entry in printed_tables(tables, config):
+    entries = printed_rough(tables, config) if study == ROUGH else printed_tables(tables, config)
+    for entry in entries:
         yield f"tables/{entry.name}.tex", document(entry).encode()
 
 
@@ -82,7 +89,7 @@ def publish_latex(store: ResultStore, plan: Plan) -> int:
         if payload is not None:
             tables[name.removesuffix(".parquet")] = from_parquet(payload).to_pandas()
     written = 0
-    for path, payload in latex_tables(tables, plan.config):
+    for path, payload in latex_tables(tables, plan.config, plan.study):
         store.objects.replace(path, payload)
         written += 1
     return written
@@ -171,6 +178,9 @@ def _cell(cell: Cell) -> str:
         text = rf"\textcolor{{best}}{{{text}}}"
     if "low" in kinds:
         text = rf"\textcolor{{low}}{{{text}}}"
+    if cell.below:
+        lines = [text, *(rf"{{\footnotesize {escaped(line)}}}" for line in cell.below.split("\n"))]
+        text = r"\begin{tabular}[t]{@{}r@{}}" + r"\\".join(lines) + r"\end{tabular}"
     return rf"\cellcolor{{gray!25}}{text}" if "same" in kinds else text
 
 
@@ -184,6 +194,8 @@ def _notes(grid: Grid) -> list[str]:
         notes.append(r"*: significantly smaller for more than half of the targets (Diebold\textendash{}Mariano, 5\%).")
     if any("\N{DAGGER}" in cell.text for row in grid.rows for cell in row.cells):
         notes.append(r"\textdagger: over fewer targets than there are.")
+    if grid.layout != "heat" and kinds & {"high", "low"}:
+        notes.append(r"Blue, red: better, worse by two-sided Diebold\textendash{}Mariano tests at 5\%.")
     if grid.layout == "heat":
         notes.append(
             "Gray: source of the target's sector; blue and red: far above and below the rate, as in the paper."

@@ -20,7 +20,7 @@ _PAPER: Final = Reference(
     "International Journal of Forecasting",
     "42(3).",
 )
-_WORKS: Final[dict[str, Reference]] = {
+WORKS: Final[dict[str, Reference]] = {
     "XGB": Reference(
         "Chen, T. & Guestrin, C. (2016). XGBoost: a scalable tree boosting system.",
         "Proceedings of KDD \N{RIGHT SINGLE QUOTATION MARK}16,",
@@ -81,4 +81,4 @@ def references(used: set[str], tables: Tables) -> list[Reference]:
         topics |= {"sets", "bootstrap"}
     if any("loss" in table.columns and (table["loss"] == "QLIKE").any() for table in tables.values()):
         topics.add("QLIKE")
-    return [*(work for topic, work in _WORKS.items() if topic in topics), _PAPER]
+    return [*(work for topic, work in WORKS.items() if topic in topics), _PAPER]

@@ -1,0 +1,8 @@
+"""The rough-transfer study as a Ray job: ``ray job submit -- python -m jobs.rough_transfer --panel s3://... --out ...``."""
+
+import sys
+
+from volforecast.cli import command
+
+if __name__ == "__main__":
+    command(["study", "rough-transfer", *sys.argv[1:]])
