@@ -46,6 +46,7 @@ BENCHES := dtw har xgb fnn mcs
 bench: $(VENV)/bench-installed
 	for path in $(BENCHES); do OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python benchmarks/bench_$$path.py || exit 1; done
+	$(BIN)/python benchmarks/stacked_networks.py
 
 # one whole forecast origin, selection and thirty models, both ways
 bench-study: $(VENV)/bench-installed

@@ -55,9 +55,11 @@ def scaled(value: float) -> str:
     return f"{value / 1e-9:.3g} ns"
 
 
-def publish(name: str, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
+def publish(
+    name: str, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], note: str = "", script: str = ""
+) -> None:
     """Print a table and write it to ``benchmarks/results/<name>.md``, with the command that made it."""
-    lines = [f"# {title}", "", f"    python benchmarks/bench_{name}.py", ""]
+    lines = [f"# {title}", "", f"    python benchmarks/{script or f'bench_{name}'}.py", ""]
     lines += ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     lines += ["", note.strip()] if note else []

@@ -66,9 +66,7 @@ def series(seed: int) -> Series:
         x[t + 1] = 0.85 * x[t] + 0.5 * shock
     x = x.astype(np.float32)
     rows = np.arange(LENGTH - 1, LENGTH - 1 + TRAIN + VALID)
-    return Series(
-        x[:-1, None], x[1:], 0.85 * x[:-1], np.repeat(x[:-1, None], 3, 1), rows[:TRAIN], rows[TRAIN:]
-    )
+    return Series(x[:-1, None], x[1:], 0.85 * x[:-1], np.repeat(x[:-1, None], 3, 1), rows[:TRAIN], rows[TRAIN:])
 
 
 def one_by_one(seeds: list[int], epochs: int, rate: float, device: str) -> list[float]:
@@ -80,7 +78,10 @@ def one_by_one(seeds: list[int], epochs: int, rate: float, device: str) -> list[
         windows = np.lib.stride_tricks.sliding_window_view(data.inputs[:, 0], LENGTH)[:, :, None]
         x, y = torch.tensor(windows[: TRAIN + VALID]).to(device), torch.tensor(data.labels[LENGTH - 1 :]).to(device)
         optimizer = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
-        plateau, loss = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=5), torch.nn.MSELoss()
+        plateau, loss = (
+            torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=5),
+            torch.nn.MSELoss(),
+        )
         best, kept = float("inf"), deepcopy(model.state_dict())
         for _ in range(epochs):
             model.train()
@@ -172,7 +173,14 @@ def main() -> None:
     ours = "GPU, one process" if options.device == "cuda" else "two processes"
     header = ["networks", f"stacked, {ours}", "core-ms a network-epoch", "PyTorch, its threads", "PyTorch, one thread"]
     header += ["stacked / its threads", "stacked / one thread", "goal"]
-    publish("stacked_networks", "Networks a minute of fine-tuning (30 epochs)", header, rows, note(options.device))
+    publish(
+        "stacked_networks",
+        "Networks a minute of fine-tuning (30 epochs)",
+        header,
+        rows,
+        note(options.device),
+        "stacked_networks",
+    )
 
 
 def row(count: int, epochs: int, rounds: int, device: str) -> list[str]:
@@ -206,9 +214,7 @@ def row(count: int, epochs: int, rounds: int, device: str) -> list[str]:
 
 def note(device: str) -> str:
     """Both trained to the end: smallest validation losses over seeds."""
-    ours, theirs = (
-        measured(kind, halves(SEEDS), EPOCHS, 1, 1e-3, device).losses for kind in ("stacked", "torch")
-    )
+    ours, theirs = (measured(kind, halves(SEEDS), EPOCHS, 1, 1e-3, device).losses for kind in ("stacked", "torch"))
     return (
         f"Trained for {EPOCHS} epochs at a rate of 1e-3, smallest validation losses over {SEEDS} series and seeds:"
         f" stacked {mean(ours):.4f} (standard deviation {stdev(ours):.4f}), PyTorch {mean(theirs):.4f}"

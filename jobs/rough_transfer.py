@@ -1,4 +1,4 @@
-"""The rough-transfer study as a Ray job: ``ray job submit -- python -m jobs.rough_transfer --panel s3://... --out ...``."""
+"""The rough-transfer study as a Ray job: ``ray job submit -- python -m jobs.rough_transfer --panel s3://... --out O``."""
 
 import sys
 

@@ -272,7 +272,7 @@ def _hurst(arguments: argparse.Namespace) -> int:
 
     if arguments.csv and not Path(arguments.csv).absolute().parent.is_dir():
         raise ConfigError(f"--csv: there is no folder for {arguments.csv}; make it first")
-    panel = read_panel(arguments.panel, columns=Columns(**arguments.columns), gaps=arguments.gaps)
+    panel = read_panel(arguments.panel, columns=Columns(**arguments.columns), gaps=arguments.gaps, roles="any")
     found = hurst(panel, arguments.assets, replications=arguments.replications, seed=arguments.seed)
     if found["hurst"].isna().all():
         reason = found["reason"].iloc[0]

@@ -215,3 +215,28 @@ def test_a_gap_names_asset_date_column_and_remedy() -> None:
     for word in ("daily.parquet", "AAA", "2020-01-06", "1 more", "column date", "--gaps allow"):
         assert word in message
     check_gaps(check_daily(daily()))
+
+
+def test_roles_may_be_anything_where_nobody_asks_for_them() -> None:
+    daily = check_daily(pd.DataFrame({"asset": ["A", "B"], "date": ["2020-01-02", "2020-01-02"], "rv": [1e-4, 2e-4]}))
+    assert check_assets(pd.DataFrame(), daily, (), roles="any")["role"].tolist() == ["target", "target"]
+    only = pd.DataFrame({"asset": ["A", "B"], "role": ["source", "source"]})
+    assert check_assets(only, daily, (), roles="any")["role"].tolist() == ["source", "source"]
+    with pytest.raises(PanelError, match="no asset has the role target"):
+        check_assets(only, daily, ())
+
+
+def test_sources_that_are_named_are_sources_whatever_their_role() -> None:
+    rows = {"asset": ["A", "B", "C"], "date": ["2020-01-02"] * 3, "rv": [1e-4] * 3}
+    daily = check_daily(pd.DataFrame(rows))
+    assets = pd.DataFrame({"asset": ["A", "B", "C"], "role": ["source", "target", "target"]})
+    found = check_assets(assets, daily, (), ("B",))
+    assert dict(zip(found["asset"], found["role"], strict=True)) == {"B": "source", "C": "target"}
+    found = check_assets(assets, daily, ("A",), ("B",))
+    assert dict(zip(found["asset"], found["role"], strict=True)) == {"A": "target", "B": "source"}
+    found = check_assets(pd.DataFrame(), daily, (), ("B",))
+    assert dict(zip(found["asset"], found["role"], strict=True)) == {"A": "target", "B": "source", "C": "target"}
+    with pytest.raises(PanelError, match="--source: D is not in"):
+        check_assets(assets, daily, (), ("D",))
+    with pytest.raises(PanelError, match="--source: B is also a target"):
+        check_assets(assets, daily, ("B",), ("B",))

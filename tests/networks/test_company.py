@@ -14,6 +14,7 @@ from tests.networks.naive_network import SMALL, same, schedule, series
 from volforecast.networks.architecture import Architecture, groups
 from volforecast.networks.forecasting import forecast
 from volforecast.networks.jobs import Job, Schedule, Trained
+from volforecast.networks.learner import Learner
 from volforecast.networks.training import train
 
 HEADS = ("point", "hybrid", "dynamic", "regimes", "quantiles")
@@ -84,7 +85,7 @@ def test_threads_of_the_caller_change_nothing_and_are_left_as_they_are() -> None
     assert equal(*found)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The training ends here."""
 
 
@@ -105,7 +106,7 @@ class Store:
     def save(self, state: bytes) -> None:
         self.state = state
         if self.epoch == self.last:
-            raise Killed
+            raise KilledError
 
 
 DROPS = msgspec.structs.replace(SMALL, dropout=0.2, layers=3)
@@ -120,15 +121,13 @@ def test_a_killed_training_goes_on_to_the_same_bytes(sizes: list[int], last: int
     store = Store(last)
     try:
         train(DROPS, settings, jobs, checkpoint=store)
-    except Killed:
+    except KilledError:
         store.epoch = store.last = -100
     resumed = train(DROPS, settings, jobs, checkpoint=store)
     assert all(equal(one, other) for one, other in zip(unbroken, resumed, strict=True))
 
 
 def test_only_what_is_left_is_done_after_a_kill(monkeypatch: pytest.MonkeyPatch) -> None:
-    from volforecast.networks.learner import Learner
-
     epochs: list[int] = []
     epoch = Learner.epoch
 
@@ -137,7 +136,7 @@ def test_only_what_is_left_is_done_after_a_kill(monkeypatch: pytest.MonkeyPatch)
         return epoch(self, number, scales)
 
     store, jobs = Store(3), [Job(series(1), 1)]
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(SMALL, schedule(SMALL, 5), jobs, checkpoint=store)
     monkeypatch.setattr(Learner, "epoch", noted)
     train(SMALL, schedule(SMALL, 5), jobs, checkpoint=store)
@@ -147,7 +146,7 @@ def test_only_what_is_left_is_done_after_a_kill(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("harm", ["cut", "flipped", "other jobs", "other schedule", "rubbish"])
 def test_states_that_do_not_fit_are_passed_over(harm: str) -> None:
     store, jobs, settings = Store(2), [Job(series(1), 1), Job(series(2), 2)], schedule(DROPS, 4)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(DROPS, settings, jobs, checkpoint=store)
     state = store.state
     assert state is not None

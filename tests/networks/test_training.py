@@ -1,5 +1,7 @@
 """Stopping, plateaus, frozen groups, failures."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from tests.networks.naive_network import SMALL, same, schedule, series
 from volforecast.errors import ConfigError
 from volforecast.networks import learner
 from volforecast.networks.architecture import Architecture, groups, start
-from volforecast.networks.forecasting import forecast
+from volforecast.networks.encoder import climb
+from volforecast.networks.forecasting import forecast, run
 from volforecast.networks.jobs import Job, Schedule
 from volforecast.networks.training import train
 
@@ -64,31 +67,29 @@ def test_what_frozen_stages_give_is_kept_and_equals_the_long_way(monkeypatch: py
     rates = ((1, {"head": 1e-2}), (2, {"attention": 1e-3, "head": 1e-2}), (4, dict.fromkeys(names[2:], 1e-3)))
     jobs = [Job(series(seed, train=30 + seed), seed) for seed in range(3)]
     settings = schedule(DROPS, 5, rates=rates)
-    runs: list[tuple[int, int]] = []
-    climb = learner.climb
+    kept: list[int] = []
 
-    def counted(a: Architecture, p: dict[str, torch.Tensor], x: torch.Tensor, first: int, last: int, *rest: object, **more: object) -> torch.Tensor:  # fmt: skip # noqa: E501
-        runs.append((first, last))
-        return climb(a, p, x, first, last, *rest, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(learner, "climb", counted)
-    short = train(DROPS, settings, jobs)
-    assert [(0, last) for last in (4, 4, 3, 3, 2, 2)] == [run for run in runs if run[0] == 0]
-
-    def long_way(a: Architecture, p: dict[str, torch.Tensor], x: torch.Tensor, first: int, last: int, noise: object = None, mixed: bool = False) -> torch.Tensor:  # fmt: skip # noqa: E501
+    def noted(a: Architecture, p: Any, x: Any, first: int, last: int, *noise: Any, **mixed: Any) -> torch.Tensor:
         if first == 0:
-            return x  # nothing is kept
+            kept.append(last)
+        return climb(a, p, x, first, last, *noise, **mixed)
+
+    def long_way(a: Architecture, p: Any, x: Any, first: int, last: int, *noise: Any, **mixed: Any) -> torch.Tensor:
+        """Keeps nothing: frozen stages run, without dropout, in every step."""
+        if first == 0:
+            return torch.as_tensor(x)
         with torch.no_grad():
             below = climb(a, p, x, 0, first)
-        return climb(a, p, below, first, last, noise, mixed)  # type: ignore[arg-type]
+        return climb(a, p, below, first, last, *noise, **mixed)
 
+    monkeypatch.setattr(learner, "climb", noted)
+    short = train(DROPS, settings, jobs)
+    assert kept == [4, 4, 3, 3, 2, 2]  # once for the training and once for the validation rows
     monkeypatch.setattr(learner, "climb", long_way)
-    monkeypatch.setattr(learner, "run", lambda a, p, data, first, mixed: run_whole(a, p, data, 0, mixed))
-    from volforecast.networks.forecasting import run as run_whole
-
+    monkeypatch.setattr(learner, "run", lambda a, p, data, first, mixed: run(a, p, data, 0, mixed))
     for one, other in zip(short, train(DROPS, settings, jobs), strict=True):
-        np.testing.assert_allclose(one.curve["valid_loss"], other.curve["valid_loss"], rtol=1e-5)
-        np.testing.assert_allclose(one.curve["train_loss"], other.curve["train_loss"], rtol=1e-5)
+        for name in ("train_loss", "valid_loss"):
+            np.testing.assert_allclose(one.curve[name], other.curve[name], rtol=1e-5)
 
 
 def test_rates_differ_by_group() -> None:
@@ -107,7 +108,7 @@ def test_another_head_starts_fresh_on_given_weights() -> None:
     frozen = schedule(hybrid, 1, rates=((1, {"head": 1e-3}),))
     (found,) = train(hybrid, frozen, [Job(series(1), 2, given)])
     assert all(np.array_equal(found.weights[name], given[name]) for name in given if not name.startswith("head."))
-    with pytest.raises(ValueError, match="head.output.bias"):
+    with pytest.raises(ValueError, match=r"head\.output\.bias"):
         train(SMALL, schedule(SMALL), [Job(series(1), 1, {"head.output.bias": np.zeros(9, dtype=np.float32)})])
 
 

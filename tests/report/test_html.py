@@ -17,8 +17,9 @@ from tests.report.pages import (
     report_of,
     selection_tables,
 )
+from volforecast.evaluation.intervals import mean_interval
 from volforecast.report.page.drawings import MOST_TARGETS
-from volforecast.report.page.evidence import contrast, mean_interval
+from volforecast.report.page.evidence import contrast
 from volforecast.report.page.findings import compared
 from volforecast.report.page.html import render_report
 from volforecast.report.page.plots import MOST_MARKS, advantage

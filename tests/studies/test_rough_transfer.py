@@ -19,7 +19,7 @@ from volforecast.data.parquet import unpack
 from volforecast.errors import FitError, PanelError
 from volforecast.log_rows import log_series
 from volforecast.models.rough import NAMES, NETWORKS
-from volforecast.studies import rough_fits
+from volforecast.networks import training
 from volforecast.studies.rough_stacks import read
 from volforecast.studies.rough_transfer import RoughTransfer
 
@@ -198,13 +198,13 @@ def test_a_fit_that_fails_is_named_and_its_siblings_are_there(monkeypatch: pytes
     study = a_study(models=("LSTM",), targets=("ALPHA",))
     data = study.load(a_panel())
     plan = study.plan(data)
-    train = rough_fits.train
+    train = training.train
 
     def half(*words: object, **more: object) -> object:
         first, *others = train(*words, **more)  # type: ignore[arg-type]
         return [first._replace(error="the loss is not finite"), *others]
 
-    monkeypatch.setattr(rough_fits, "train", half)
+    monkeypatch.setattr(training, "train", half)
     payloads = computed(study, data, plan)
     files = tables_of(study, plan, payloads)
     table = frame(files, "forecasts/ALPHA-1.parquet")
@@ -242,9 +242,9 @@ def test_a_unit_that_failed_leaves_rows_that_say_so() -> None:
 def test_a_pre_training_that_fails_stops_what_starts_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     study = a_study(models=("Transfer LSTM",))
     data = study.load(a_panel())
-    train = rough_fits.train
+    train = training.train
     monkeypatch.setattr(
-        rough_fits, "train", lambda *w, **m: [one._replace(error="the loss is not finite") for one in train(*w, **m)]
+        training, "train", lambda *w, **m: [one._replace(error="the loss is not finite") for one in train(*w, **m)]
     )
     unit = next(unit for unit in study.plan(data).units if unit.kind == "pretraining")
     with pytest.raises(FitError, match=r"LSTM on INDEX\+METAL, seed 1: the loss is not finite"):

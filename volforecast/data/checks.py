@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from volforecast.errors import PanelError
 from volforecast.printable import printable
 
 ROLES = ("source", "target")
+Roles = Literal["given", "any"]
 # the median asset of no market moves 22 % a day; a median this high means the column is in per cent squared
 LARGEST_MEDIAN_RV = 0.05
 # a daily volatility of a millionth of a per cent, and of 10,000 per cent: squares and ratios of what lies between stay
@@ -86,7 +87,12 @@ def check_daily(daily: pd.DataFrame, measures: tuple[str, ...] = ()) -> pd.DataF
 
 
 def check_assets(
-    assets: pd.DataFrame, daily: pd.DataFrame, targets: Sequence[str], sources: Sequence[str] = ()
+    assets: pd.DataFrame,
+    daily: pd.DataFrame,
+    targets: Sequence[str],
+    sources: Sequence[str] = (),
+    *,
+    roles: Roles = "given",
 ) -> pd.DataFrame:
     """The asset table with all its columns, one row for each asset of ``daily`` (or for those named).
 
@@ -113,26 +119,29 @@ def check_assets(
     if sources:
         table = _given_roles(table, targets, sources)
     if "role" not in table:
-        if not targets:
+        if roles == "any":
+            table["role"] = "target"
+        elif not targets:
             raise PanelError(
                 "assets.parquet: no column role; say which assets are sources and targets, or name the targets "
                 "with --targets"
             )
-        table["role"] = np.where(table["asset"].isin(targets), "target", "source")
+        else:
+            table["role"] = np.where(table["asset"].isin(targets), "target", "source")
     for asset, role in zip(table["asset"], table["role"], strict=True):
         if role not in ROLES:
             raise PanelError(
                 f"assets.parquet: asset {asset} has the unknown role {_shown(role)} (column role); use source or target"
             )
-    roles = table.set_index("asset")["role"]
+    role_of = table.set_index("asset")["role"]
     for name in targets:
-        if roles[name] != "target":
+        if role_of[name] != "target":
             raise PanelError(
                 f"--targets: {name} has the role source in assets.parquet (column role); targets are "
-                f"{_few(roles.index[roles == 'target'])}"
+                f"{_few(role_of.index[role_of == 'target'])}"
             )
-    for role in ROLES:
-        if not (roles == role).any():
+    for role in ROLES if roles == "given" else ():
+        if not (role_of == role).any():
             raise PanelError(f"assets.parquet: no asset has the role {role} (column role); a study needs at least one")
     for column in ("name", "sector"):
         fallback = table["asset"] if column == "name" else pd.Series("", index=table.index)

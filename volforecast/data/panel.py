@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from botocore.exceptions import BotoCoreError
 
-from volforecast.data.checks import check_assets, check_daily, check_gaps, check_market
+from volforecast.data.checks import Roles, check_assets, check_daily, check_gaps, check_market
 from volforecast.data.files import UNREADABLE, parquet, read_columns
 from volforecast.data.measures import MEASURES, measure_fingerprints
 from volforecast.errors import PanelError
@@ -72,6 +72,7 @@ def read_panel(
     sources: tuple[str, ...] = (),
     gaps: Literal["error", "allow"] = "error",
     measures: Sequence[str] = (),
+    roles: Roles = "given",
 ) -> Panel:
     """Read and check a panel.
 
@@ -86,6 +87,7 @@ def read_panel(
             rows as its consecutive trading days.
         measures: Those of ``bpv, rq, rs_neg, rs_pos`` that a model needs (``NewIssuesConfig.measures``); others are not
             read, and those that the panel lacks are only missed by :meth:`NewIssues.load`.
+        roles: ``any`` takes a panel without sources, without targets, or without a word about roles as it is.
 
     Raises:
         PanelError: A table is missing or breaks a rule; the message names asset, date, column and remedy.
@@ -96,7 +98,9 @@ def read_panel(
         raise PanelError(f"measures: {unknown[0]} is none of {', '.join(MEASURES)}; give some of these")
     wanted = tuple(name for name in MEASURES if name in measures)
     daily = check_daily(_read_table(path, "daily.parquet", columns, required=True, more=wanted), wanted)
-    assets = check_assets(_read_table(path, "assets.parquet", columns, required=False), daily, targets, sources)
+    assets = check_assets(
+        _read_table(path, "assets.parquet", columns, required=False), daily, targets, sources, roles=roles
+    )
     market = check_market(_read_table(path, "market.parquet", columns, required=False), MARKET_SERIES)
 
     # a target that is not asked for is no source either: its history was cut on purpose

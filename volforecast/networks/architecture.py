@@ -59,7 +59,9 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         widths = {"attention": self.attention} | ({"hidden": self.hidden} if self.encoder == "transformer" else {})
         for name, width in widths.items():
             if width % self.heads:
-                raise ConfigError(f"network: {name} = {width} cannot be shared among {self.heads} heads; use a multiple")
+                raise ConfigError(
+                    f"network: {name} = {width} cannot be shared among {self.heads} heads; use a multiple"
+                )
         if self.head == "quantiles" and not self.levels:
             raise ConfigError("network: the quantile head has no levels; name some, such as 0.05, 0.5, 0.95")
         if any(not 0.0 < level < 1.0 for level in self.levels) or any(a >= b for a, b in pairwise(self.levels)):
@@ -140,8 +142,8 @@ def start(a: Architecture, seed: int) -> dict[str, Float32]:
     """Initial parameters, drawn from the distributions of PyTorch's own modules, from the seed alone.
 
     LSTM: uniform on +-1/sqrt(hidden). Linear maps: uniform on +-1/sqrt(inputs). Attention's input projection: Xavier's
-    uniform, zero biases. Norms: one and zero. The hybrid's alpha starts at a half. Each parameter has a draw of its own,
-    so that networks that differ in their heads alone start with equal encoders.
+    uniform, zero biases. Norms: one and zero. The hybrid's alpha starts at a half. Each parameter has a draw of its
+    own, so that networks that differ in their heads alone start with equal encoders.
     """
     return {name: _start(a, name, shape, seed) for name, shape in shapes(a).items()}
 

@@ -39,12 +39,12 @@ def _exp(x: np.float32) -> np.float32:
 
 @njit(inline="always", error_model="numpy")  # type: ignore[untyped-decorator]
 def _sigmoid(x: np.float32) -> np.float32:
-    return _ONE / (_ONE + _exp(-x))
+    return _ONE / (_ONE + _exp(-x))  # type: ignore[no-any-return]
 
 
 @njit(inline="always", error_model="numpy")  # type: ignore[untyped-decorator]
 def _tanh(x: np.float32) -> np.float32:
-    return _ONE - _TWO / (_exp(_TWO * x) + _ONE)
+    return _ONE - _TWO / (_exp(_TWO * x) + _ONE)  # type: ignore[no-any-return]
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -58,7 +58,9 @@ def forward(
         gates: In: the input's share of the sums; out: the gates, shape (N, T, B, 4 H), at step t.
         recurrent: The last hidden state's share, shape (N, B, 4 H); not read at step 0.
         bias: Sum of both biases, shape (N, 4 H).
-        cells, squashed, hidden: Written at step t: cell state, its tanh, hidden state; shape (N, T, B, H).
+        cells: Written at step t, as are the next two: cell state, shape (N, T, B, H).
+        squashed: Its tanh.
+        hidden: Hidden state.
     """
     networks, _, batch, width = hidden.shape
     total = np.empty(4 * width, dtype=np.float32)
@@ -101,7 +103,9 @@ def backward(
         slopes: By the hidden states as the layers above see them, shape (N, T, B, H).
         recurrent: By the hidden state as step t + 1 sees it, shape (N, B, H); not read at the last step.
         carried: In: by the cell state as step t + 1 sees it; out: as step t sees that of t - 1; shape (N, B, H).
-        gates, cells, squashed: What ``forward`` wrote.
+        gates: What ``forward`` wrote, as the next two.
+        cells: Cell states.
+        squashed: Their tanh.
         sums: Written at step t: by the gates' sums, shape (N, T, B, 4 H).
     """
     networks, steps, batch, width = cells.shape
@@ -128,7 +132,10 @@ def adam(
     """One step of Adam for each network and group of parameters.
 
     Args:
-        weights, gradient, first, second: Parameters, derivatives and moments, shape (N, P).
+        weights: Parameters, shape (N, P), like the next three.
+        gradient: Derivatives by them.
+        first: Mean of the derivatives, written.
+        second: Mean of their squares, written.
         spans: First and one past the last parameter of each group, shape (G, 2).
         factors: Rate over the first bias correction, and the root of the second one, shape (N, G, 2); a group whose
             rate is 0 stays as it is, moments included.

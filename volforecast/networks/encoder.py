@@ -49,8 +49,8 @@ def climb(
         if stage == a.layers:
             x = _summary(a, p, x)
         elif a.encoder == "lstm":
-            names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-            x = lstm_layer(x, *(p[f"lstm.{stage}.{name}"] for name in names), mixed)
+            weights = p[f"lstm.{stage}.weight_ih"], p[f"lstm.{stage}.weight_hh"]
+            x = lstm_layer(x, *weights, p[f"lstm.{stage}.bias_ih"], p[f"lstm.{stage}.bias_hh"], mixed)
             if stage < a.layers - 1:
                 x = dropped(x.transpose(1, 2), noise, stage).transpose(1, 2)  # as it lies in memory
         else:

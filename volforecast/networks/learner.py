@@ -44,8 +44,13 @@ class State(NamedTuple):
     def of(self, networks: NDArray[np.int64]) -> "State":
         """The state of some of the networks."""
         chosen = torch.from_numpy(networks).to(self.weights.device)
-        tensors = (part[chosen] for part in (self.weights, self.first, self.second, self.best))
-        return State(*tensors, self.counts[networks], self.steps[networks])
+        numbers = self.counts[networks], self.steps[networks]
+        return State(self.weights[chosen], self.first[chosen], self.second[chosen], self.best[chosen], *numbers)
+
+    def to(self, device: torch.device) -> "State":
+        """The state with its tensors on a device."""
+        tensors = self.weights.to(device), self.first.to(device), self.second.to(device), self.best.to(device)
+        return State(*tensors, self.counts, self.steps)
 
 
 class Epoch(NamedTuple):

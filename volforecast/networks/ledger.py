@@ -58,9 +58,7 @@ class Ledger(NamedTuple):
         """The books that ``_asdict`` gave."""
         return cls(*(arrays[name] for name in cls._fields))
 
-    def record(
-        self, places: Numbers, epoch: int, entries: Sequence[Float64], schedule: Schedule
-    ) -> NDArray[np.bool_]:
+    def record(self, places: Numbers, epoch: int, entries: Sequence[Float64], schedule: Schedule) -> NDArray[np.bool_]:
         """Write an epoch of some networks.
 
         Args:

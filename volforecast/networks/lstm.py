@@ -24,7 +24,8 @@ def lstm_layer(
         x: Shape (N, B, T, inputs): networks, rows, time steps.
         weight_ih: Shape (N, 4 H, inputs).
         weight_hh: Shape (N, 4 H, H).
-        bias_ih, bias_hh: Shape (N, 4 H); one pair, as PyTorch has it.
+        bias_ih: Shape (N, 4 H); one pair, as PyTorch has it.
+        bias_hh: Likewise.
         mixed: Products in bfloat16, everything else as it comes.
 
     Returns:

@@ -132,6 +132,6 @@ def sample(series: Sequence[Series], rows: Sequence[Rows], length: int, multiple
         if len(chosen) and (chosen.min() < length - 1 or chosen.max() >= len(one.inputs)):
             raise ValueError(f"rows {chosen.min()} to {chosen.max()} of {len(one.inputs)} have no {length} days each")
         here = slice(len(chosen))
-        state[n, here] = one.inputs[np.asarray(chosen)[:, None] + np.arange(1 - length, 1)]
+        state[n, here] = one.inputs[np.asarray(chosen, dtype=np.int64)[:, None] + np.arange(1 - length, 1)]
         labels[n, here], har[n, here], others[n, here] = one.labels[chosen], one.har[chosen], one.features[chosen]
     return Sample(*(torch.from_numpy(part).to(device) for part in (state, labels, har, others)))

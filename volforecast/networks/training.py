@@ -80,26 +80,24 @@ class _Training:
             self.store = self._begin()
             self.ledger = Ledger.begin(self.jobs, schedule.epochs)
         else:
-            tensors = (torch.from_numpy(found[name]) for name in ("weights", "first", "second", "best"))
-            self.store = State(*tensors, found["counts"], found["steps"])
+            weights, first, second, best = (torch.from_numpy(found[name]) for name in State._fields[:4])
+            self.store = State(weights, first, second, best, found["counts"], found["steps"])
             self.ledger = Ledger.of(found)
         going = np.flatnonzero(self.ledger.status == GOING)
         order = going[np.argsort([-len(self.jobs[k].series.train) for k in going], kind="stable")]
         self.stacks: list[_Stack] = []
         for begin in range(0, len(order), TOGETHER[device.type]):
             places = order[begin : begin + TOGETHER[device.type]]
-            state = self.store.of(places)
-            tensors = (part.to(device) for part in state[:4])
-            state = State(*tensors, state.counts, state.steps)
+            state = self.store.of(places).to(device)
             self.stacks.append(_Stack(places, Learner(a, schedule, [self.jobs[k] for k in places], state, mixed)))
 
     def _begin(self) -> State:
         weights = np.zeros((len(self.jobs), layout(self.a).width), dtype=np.float32)
         for row, job in zip(weights, self.jobs, strict=True):
             row[:] = flat(self.a, job.weights, job.seed)
-        tensors = [torch.from_numpy(weights), *(torch.zeros(weights.shape) for _ in range(2))]
+        best, moments = torch.from_numpy(weights.copy()), (torch.zeros(weights.shape), torch.zeros(weights.shape))
         counts = np.zeros((len(self.jobs), len(layout(self.a).spans)), dtype=np.int64)
-        return State(*tensors, torch.from_numpy(weights.copy()), counts, np.zeros(len(self.jobs), dtype=np.int64))
+        return State(torch.from_numpy(weights), *moments, best, counts, np.zeros(len(self.jobs), dtype=np.int64))
 
     def run(self) -> list[Trained]:
         """Epochs until no network is left."""

@@ -17,9 +17,7 @@ from volforecast.log_rows import FloatArray, IntArray, LogSeries
 from volforecast.models.rough import BENCHMARKS
 from volforecast.models.rough.recipe import Recipe
 from volforecast.networks.architecture import Architecture, components
-from volforecast.networks.forecasting import forecast
 from volforecast.networks.jobs import Job, Schedule, Series, Trained
-from volforecast.networks.training import train
 from volforecast.roughness.tables import roughness_tables
 from volforecast.seeds import seed_of
 from volforecast.studies.rough_config import NetworkSettings, RoughTransferConfig
@@ -59,6 +57,8 @@ class Fits(NamedTuple):
         Returns:
             ``forecasts``, ``curves``, ``estimations`` and, of a model with quantiles, ``quantiles``.
         """
+        from volforecast.networks.forecasting import forecast  # torch, which who only asks for a study does not need
+
         starts = stored_weights(begun)
         shared = {task.series.asset: task.learnt_from(self.recipe.residual) for task, _ in asked}
         jobs = []
@@ -87,7 +87,7 @@ class Fits(NamedTuple):
         for number, (task, seed) in enumerate(asked):
             named = (task.series.asset, self.horizon, self.model, seed)
             values = None
-            if number in outputs:
+            if number in outputs and np.isfinite(outputs[number]).all():
                 values = task.forecasts(outputs[number], rows[number], self.recipe.residual)
             forecasts.append(forecast_rows(named, task, self._point(values, task)))
             if self.architecture.levels and values is not None:
@@ -98,6 +98,8 @@ class Fits(NamedTuple):
         return made | ({"quantiles": _joined(quantiles)} if quantiles else {})
 
     def _train(self, jobs: Sequence[Job], checkpoint: Checkpoint) -> list[Trained]:
+        from volforecast.networks.training import train
+
         return train(
             self.architecture,
             self.schedule,

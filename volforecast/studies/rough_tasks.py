@@ -135,7 +135,7 @@ def together(tasks: Sequence[Task]) -> Series:
     )
 
 
-def check_parts(series: LogSeries, parts: Split, *, tested: bool) -> None:
+def check_parts(series: LogSeries, parts: Split, fewest: int, *, tested: bool) -> None:
     """Stop if a part is too short to learn or to judge from.
 
     Raises:
@@ -143,8 +143,8 @@ def check_parts(series: LogSeries, parts: Split, *, tested: bool) -> None:
     """
     rows = {"training": parts.training, "validation": parts.validation} | ({"test": parts.test} if tested else {})
     for name, part in rows.items():
-        if len(part) < FEWEST:
+        if len(part) < fewest:
             raise PanelError(
                 f"daily.parquet: {series.asset} has {len(series.x)} trading days, which leave {len(part)} rows in its "
-                f"{name} part and the study needs {FEWEST}; leave the asset out (--targets, --source) or add days"
+                f"{name} part and the study needs {fewest}; leave the asset out (--targets, --source) or add days"
             )

@@ -9,6 +9,7 @@ part named by its content, which every target starts from); a stack of networks 
 scratch side by side; the benchmarks of one target; its confidence set. A network's numbers do not depend on its stack.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -31,7 +32,7 @@ from volforecast.studies.rough_config import RoughTransferConfig
 from volforecast.studies.rough_fits import Fits, benchmarks, confidence, pretrained, roughness
 from volforecast.studies.rough_stacks import Network, called, read, stacks, written
 from volforecast.studies.rough_summary import summarise
-from volforecast.studies.rough_tasks import Task, check_parts, first_row, make_task, source_split, together
+from volforecast.studies.rough_tasks import FEWEST, Task, check_parts, first_row, make_task, source_split, together
 from volforecast.studies.units import versions
 
 
@@ -73,12 +74,12 @@ class RoughTransfer(Struct, frozen=True):
         tested = []
         for target in targets:
             parts = split(len(series[target].x), self._first, longest)
-            check_parts(series[target], parts, tested=True)
+            check_parts(series[target], parts, self._fewest, tested=True)
             tested.append(series[target].dates[parts.test[0] + 1])
         data = Histories(series, sources, targets, panel.fingerprint, min(tested))
         for source in sources:
             parts = source_split(series[source], self._first, longest, data.tested_from)
-            check_parts(series[source], parts, tested=False)
+            check_parts(series[source], parts, self._fewest, tested=False)
         for asset in (*sources, *targets):
             self._task(data, asset, longest)
         return data
@@ -167,6 +168,16 @@ class RoughTransfer(Struct, frozen=True):
     @property
     def _first(self) -> int:
         return first_row(self.config.network.sequence, self.config.network.inputs)
+
+    @property
+    def _fewest(self) -> int:
+        """Rows that a part must have; the calibration of far quantiles wants more."""
+        network = self.config.network
+        far = any(model in NETWORKS and NETWORKS[model].head == "quantiles" for model in self.config.models)
+        outside = 2 * network.levels[0]
+        return (
+            max(FEWEST, math.ceil((1 - outside) / outside)) if far or "Quantile HAR" in self.config.models else FEWEST
+        )
 
     def _task(self, data: Histories, asset: str, horizon: int) -> Task:
         series = data.series[asset]

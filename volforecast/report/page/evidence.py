@@ -5,9 +5,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.special import stdtrit
 
+from volforecast.evaluation.intervals import mean_interval
 from volforecast.evaluation.layout import PAIRWISE_TABLES
 from volforecast.evaluation.order import AGGREGATE, ALL
 from volforecast.report.page.names import approach_of, papers_own, without_prefix
@@ -15,7 +14,6 @@ from volforecast.report.page.names import approach_of, papers_own, without_prefi
 USUAL: Final = "TO HAR-STD"
 """What one would use without any other asset's data: the HAR on the target's own history."""
 LEVEL: Final = 0.95
-FEWEST: Final = 3  # targets from which an interval is computed
 
 Tables = Mapping[str, pd.DataFrame]
 Certainty = Literal["clear", "likely", "open", "worse"]
@@ -103,18 +101,6 @@ def contrast(tables: Tables, loss: str, model: str, benchmark: str) -> Contrast 
     tested = _tests(tables, loss, model, benchmark), _tests(tables, loss, benchmark, model)
     won = int((ratios < 1.0).sum())
     return Contrast(loss, model, benchmark, float(ratios.mean()), low, high, len(ratios), won, *tested)
-
-
-def mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """The 95% interval of a mean by Student's t, shape (n,), taking the values as independent draws; not below zero.
-
-    NaN for fewer than three values.
-    """
-    n = len(values)
-    if n < FEWEST:
-        return np.nan, np.nan
-    half = float(stdtrit(n - 1, 0.5 + LEVEL / 2.0)) * float(values.std(ddof=1)) / n**0.5
-    return max(0.0, float(values.mean()) - half), float(values.mean()) + half
 
 
 def contrasts(tables: Tables, losses: tuple[str, ...] = ("MSE", "MAE", "QLIKE")) -> list[Contrast]:

@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from volforecast.evaluation.first_days import STRATEGIES
+from volforecast.evaluation.intervals import mean_interval
 from volforecast.evaluation.layout import pairwise_matrix, printed, printed_pairwise
 from volforecast.evaluation.losses import LOSSES
 from volforecast.evaluation.order import AGGREGATE, ALL, NAIVE
-from volforecast.report.page.evidence import Tables, mean_interval, ranking, target_ratios
+from volforecast.report.page.evidence import Tables, ranking, target_ratios
 from volforecast.report.page.names import APPROACHES, model_class
 
 NBSP: Final = "\N{NO-BREAK SPACE}"

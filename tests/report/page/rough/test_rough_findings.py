@@ -27,9 +27,8 @@ def against_har(ratio: float, p_value: float, statistic: float, models: int = 3)
     tested = pd.DataFrame({"target": "BTC", "horizon": 1, "model": names, "benchmark": "HAR", "days": 90})
     worse = [int(statistic < 0.0 and p_value < 0.05), *[1] * (models - 1)]
     across = pd.DataFrame({"horizon": 1, "model": names, "ratio": ratios, "low": np.nan, "high": np.nan, "targets": 1})
-    columns = {"better_than_har": 0, "worse_than_har": worse, "better_than_lstm": 0, "worse_than_lstm": 0}
     return {
-        "table_across": across.assign(**columns),
+        "table_across": across.assign(better_than_har=0, worse_than_har=worse, better_than_lstm=0, worse_than_lstm=0),
         "table_6": tested.assign(
             statistic=[statistic, *[-9.0] * (models - 1)], p_value=[p_value, *[0.0] * (models - 1)]
         ),
