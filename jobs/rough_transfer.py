@@ -1,4 +1,4 @@
-"""The rough-transfer study as a Ray job: ``ray job submit -- python -m jobs.rough_transfer --panel s3://... --out O``."""
+"""The rough-transfer study as a Ray job: ``ray job submit -- python -m jobs.rough_transfer --panel P --out O``."""
 
 import sys
 

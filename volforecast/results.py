@@ -23,6 +23,7 @@ from volforecast.stored import stored_settings, understood
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from cluster.driver import Summary
     from volforecast.data.panel import Columns
@@ -105,6 +106,9 @@ class Run:
         Forecast and realized variance are in per cent squared; ``origin`` is the number of the target's trading days
         known when the model was estimated, ``date`` the day that is forecast, ``status`` is ``ok``, ``fallback`` (a
         predictor was missing on that day: the STD model's forecast) or ``failed`` (there is none).
+
+        Of a rough-transfer run ``target, horizon, model, seed, date, forecast, realized, status``: the mean of log
+        variance (natural logarithm of the decimal variance) over ``horizon`` days, of which ``date`` is the last.
 
         Raises:
             InputError: Nothing is published yet.
@@ -209,6 +213,9 @@ class Run:
     def plot_forecast(self, target: str, model: str | None = None, ax: "Axes | None" = None) -> "Axes":
         """Realized variance of a target and a model's forecasts of it, by date, on a log scale.
 
+        Of a rough-transfer run log variance at its shortest horizon, beside HAR's forecasts; a network's are the mean
+        over its seeds, and without a model those of Transfer LSTM are shown.
+
         Args:
             target: Its name.
             model: Its name; None takes the one with the smallest mean squared error on this target, in hindsight.
@@ -217,9 +224,44 @@ class Run:
         Raises:
             InputError: There are no such forecasts.
         """
+        from volforecast.evaluation.rough_order import HAR, TRANSFER_LSTM
         from volforecast.report.figures import forecast_figure
+        from volforecast.report.figures_rough import prediction_figure
 
-        return forecast_figure(self.forecasts, target, model, ax)
+        forecasts = self.forecasts
+        if "horizon" in forecasts:
+            models = dict.fromkeys([model or TRANSFER_LSTM, HAR])
+            return prediction_figure(forecasts, target, int(forecasts["horizon"].min()), tuple(models), ax)
+        return forecast_figure(forecasts, target, model, ax)
+
+    def plot_history(self, target: str, models: tuple[str, ...] = ("Transfer LSTM", "LSTM")) -> "Figure":
+        """Learning curves of a rough-transfer run: losses by epoch on the sources and on a target.
+
+        Args:
+            target: Its name; one of those whose curves are in ``tables["curves"]``.
+            models: Networks trained on the target.
+
+        Raises:
+            InputError: There are no such curves.
+        """
+        from volforecast.report.figures_rough import history_figure
+
+        return history_figure(self.tables, target, models=models)
+
+    def plot_roughness(self, source: str, target: str, method: str = "Wavelet") -> "Figure":
+        """Log variance of two assets of a rough-transfer run, and how it scales: what their Hurst exponents rest on.
+
+        Args:
+            source: An asset.
+            target: Another one.
+            method: ``R/S``, ``DFA``, ``Variogram`` or ``Wavelet``.
+
+        Raises:
+            InputError: The run lacks the tables, or the assets.
+        """
+        from volforecast.report.figures_rough import roughness_figure
+
+        return roughness_figure(self.tables, source, target, method)
 
     def plot_errors(self, loss: str = "MSE", ax: "Axes | None" = None) -> "Axes":
         """Errors of all models relative to the naive forecast, all periods together: table 3 as a plot.

@@ -46,7 +46,7 @@ def unfreezing(a: Architecture, epochs: int) -> Schedule:
 
 
 @given(architectures, st.lists(st.integers(1, 30), min_size=2, max_size=11), st.booleans(), st.data())
-@examples(25)
+@examples(15)
 def test_a_network_ends_up_the_same_alone_and_among_others(
     a: Architecture, sizes: list[int], gradually: bool, data: st.DataObject
 ) -> None:

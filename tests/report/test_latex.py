@@ -41,7 +41,7 @@ COMMANDS = set(
         documentclass usepackage definecolor pagestyle begin end textbf textcolor par smallskip medskip small
         footnotesize toprule midrule bottomrule cmidrule addlinespace multicolumn itshape shortstack cellcolor textwidth
         textheight textbackslash textasciicircum textasciitilde textless textgreater textbar textquotedbl
-        textquotesingle textasciigrave textendash textdagger textminus texttt
+        textquotesingle textasciigrave textendash textdagger textminus textpm texttwosuperior texttt
         """,
     )
 )

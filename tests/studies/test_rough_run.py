@@ -12,6 +12,8 @@ from tests.cluster.toy_study import until
 from tests.folders import digests, finish, start
 from tests.studies.rough_panel import SOURCES, TARGETS, a_panel
 from volforecast.cli import main
+from volforecast.errors import InputError
+from volforecast.results import open_run
 
 pytestmark = pytest.mark.cluster
 
@@ -87,6 +89,30 @@ def test_one_target_more_starts_from_the_same_pre_trained_networks(home: Path, q
     assert "taken over from --reuse" in stdout
     forecasts = pd.read_parquet(home / "one" / "forecasts" / "BETA-1.parquet")
     pd.testing.assert_frame_equal(forecasts, pd.read_parquet(quiet / "forecasts" / "BETA-1.parquet"), check_exact=True)
+
+
+def test_what_it_left_behind_is_read_from_python(quiet: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    run = open_run(quiet)
+    assert run.complete
+    assert set(run.forecasts["target"]) == set(TARGETS)
+    assert {"table_1", "table_3", "series", "curves"} <= set(run.tables)
+    axes = run.plot_forecast("BETA")
+    labels = [str(line.get_label()) for line in axes.get_lines()]
+    assert any("Transfer LSTM" in label for label in labels)
+    assert len(run.plot_history("BETA").axes) >= 2
+    assert len(run.plot_roughness("INDEX", "BETA").axes) >= 2
+    with pytest.raises(InputError, match="no errors relative to the naive forecast"):
+        run.plot_errors()
+    with pytest.raises(InputError, match="NOBODY"):
+        run.plot_forecast("NOBODY")
+    before = digests(quiet)
+    run.make_report()
+    assert digests(quiet) == before
+    with pytest.raises(InputError):  # what explains a selection has nothing to say here
+        run.explain("BETA", "2019-12-01")
 
 
 @pytest.mark.parametrize(

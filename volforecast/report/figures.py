@@ -65,6 +65,10 @@ def error_figure(relative: pd.DataFrame, loss: str, ax: "Axes | None" = None) ->
     Raises:
         InputError: There is no such loss in the table.
     """
+    if not {"loss", "period", "ratio"} <= set(relative.columns):
+        raise InputError(
+            "table 3 of this run has no errors relative to the naive forecast; its report draws what it has"
+        )
     rows = relative[(relative["loss"] == loss) & (relative["period"] == ALL) & (relative["model"] != NAIVE)]
     if not len(rows):
         raise InputError(f"no errors by {printable(loss)}; there are {', '.join(sorted(relative['loss'].unique()))}")

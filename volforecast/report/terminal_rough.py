@@ -25,6 +25,10 @@ def print_rough_tables(objects: Objects) -> None:
         print(f"{objects.url}: no target is complete yet, so there is no table")
         return
     horizons = sorted({int(horizon) for horizon in across["horizon"]})
+    targets = int(across["targets"].max())
+    over = "one target" if targets == 1 else f"mean over {targets:,} targets"
+    print(f"RMSE of log RV relative to HAR (below 1 is better), {over}")
+    print("+/-: for how many targets Diebold-Mariano tests (5%) find the model better/worse than HAR")
     # a pipe or a file has no width of its own; the table must not be cut to 80 columns there
     Console(width=None if sys.stdout.isatty() else 100).print(_table(across, horizons[:MOST_HORIZONS]))
     if len(horizons) > MOST_HORIZONS:
@@ -36,14 +40,7 @@ def print_rough_tables(objects: Objects) -> None:
 
 
 def _table(across: pd.DataFrame, horizons: list[int]) -> Table:
-    targets = int(across["targets"].max())
-    over = "one target" if targets == 1 else f"mean over {targets:,} targets"
-    title = f"RMSE of log RV relative to HAR (below 1 is better), {over}"
-    if targets == 1:
-        caption = "+ and -: better and worse than HAR by a Diebold-Mariano test (5%)"
-    else:
-        caption = "+ and -: for how many targets it is better and worse than HAR by Diebold-Mariano tests (5%)"
-    table = Table(title=title, caption=caption)
+    table = Table()
     table.add_column("model", no_wrap=True)
     for horizon in horizons:
         table.add_column(f"h={horizon}", justify="right")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from volforecast.models.rough.recipe import Recipe
 from volforecast.studies.costs import STORED_A_UNIT, WORKER, WORKER_WITH_GPU, Cost
 
-SECONDS_A_STEP = 2.0e-8  # core-seconds of one training row and parameter, forwards and backwards over 22 days
+SECONDS_A_STEP = 3.7e-9  # core-seconds of one training row and parameter, forwards and backwards over 22 days
 SHARE_OF_EPOCHS = {"pretraining": 0.6, "fine_tuning": 0.9}  # that early stopping leaves
 WORKER_WITH_TORCH = WORKER + (200 << 20)
 FASTER_ON_GPU = 20.0  # than one core, for the order of work only

@@ -66,6 +66,8 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
     series = tables.pop("series", pd.DataFrame({"asset": []}))  # of a run that has not come so far
     if len(series):
         tables["table_2"] = table_2(series.assign(role=series["asset"].map(roles)))
+    named = {name for name, role in roles.items() if role == "source"} | set(targets[:DRAWN])
+    tables["series"] = series[series["asset"].isin(named)]
     tables["table_7"] = _architectures(plan)
     tables["table_across"] = table_across(tables["table_3"], tables["table_6"])
     tables["curves"] = shown["curves"]
@@ -76,8 +78,6 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
     # jinja2 is needed here only; workers, which import this file too, do without it
     from volforecast.report.page.rough.html import render_rough_report
 
-    named = {name for name, role in roles.items() if role == "source"} | set(targets[:DRAWN])
-    tables["series"] = series[series["asset"].isin(named)]
     tables["quantile_forecasts"] = shown["quantile_forecasts"]
     yield "report.html", render_rough_report(plan, shown["forecasts"], tables, ())
 

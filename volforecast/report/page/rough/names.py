@@ -5,7 +5,6 @@ from typing import Final
 
 from volforecast.evaluation.rough_order import (
     BASELINE,
-    BEYOND,
     DYNAMIC_ATTENTION,
     GROUPS,
     HAR,
@@ -55,11 +54,6 @@ def section_of(model: str) -> str:
     if model in TABLE_3:
         return ""
     return next((group for group in PAPER_GROUPS if model in GROUPS[group]), "Others")
-
-
-def beyond(models: Iterable[str]) -> bool:
-    """Whether some of the models are not the paper's."""
-    return any(model in BEYOND for model in models)
 
 
 def days(horizon: int) -> str:

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from volforecast.evaluation.rough_order import HAR, TRANSFER_LSTM
 from volforecast.report.page.rough.plots import date_axis, day_numbers
 from volforecast.report.page.svg import Key, Plot, linear_axis
 
 _POINTS: Final = 200  # of a drawn line: more would not be seen at this width
-_COLOURS: Final = ("c-mtl", "c-ink", "c-np")  # of the three lines, in their order
+_COLOURS: Final = {TRANSFER_LSTM: "c-mtl", HAR: "c-ink"}  # and of the one other line
 
 
 def against_actual(target: str, realized: "pd.Series[float]", forecasts: Mapping[str, "pd.Series[float]"]) -> Markup:
@@ -25,7 +26,7 @@ def against_actual(target: str, realized: "pd.Series[float]", forecasts: Mapping
     days, truth = day_numbers(realized.index.to_series()), np.asarray(realized, dtype=np.float64)
     lines = {model: np.asarray(path, dtype=np.float64) for model, path in forecasts.items()}
     y = linear_axis(np.concatenate([truth, *lines.values()]), "log RV", including=float(truth[0]))
-    colours = dict(zip(lines, _COLOURS, strict=False))
+    colours = {model: _COLOURS.get(model, "c-np") for model in lines}
     legend = [Key("actual", "c-muted", "dots"), *(Key(model, colours[model], "line") for model in lines)]
     plot = Plot(165.0, date_axis(days), y, legend)
     plot.dots(days, truth, "c-muted")
@@ -47,7 +48,7 @@ def gain_on_har(target: str, gains: Mapping[str, "pd.Series[float]"]) -> Markup:
         target: Its name.
         gains: Cumulative gain by model, at most two, on common dates, ascending; squared log units.
     """
-    colours = dict(zip(gains, (_COLOURS[0], _COLOURS[2]), strict=False))
+    colours = {model: _COLOURS.get(model, "c-np") for model in gains}
     dates = next(iter(gains.values())).index.to_series()
     days, values = day_numbers(dates), {model: np.asarray(path, dtype=np.float64) for model, path in gains.items()}
     y = linear_axis(np.concatenate(list(values.values())), "cumulative gain on HAR, squared log units")

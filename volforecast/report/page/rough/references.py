@@ -24,6 +24,11 @@ _OWN: Final[dict[str, Reference]] = {
         "Quantitative Finance",
         f"18(6), 933{_EN}949. doi:10.1080/14697688.2017.1393551",
     ),
+    "r/s": Reference(
+        "Hurst, H. E. (1951). Long-term storage capacity of reservoirs.",
+        "Transactions of the American Society of Civil Engineers",
+        f"116(1), 770{_EN}799. doi:10.1061/TACEAT.0006518",
+    ),
     "lstm": Reference(
         "Hochreiter, S. & Schmidhuber, J. (1997). Long short-term memory.",
         "Neural Computation",
@@ -77,6 +82,7 @@ def references(models: set[str], tables: Tables) -> list[Reference]:
         "wavelets": "Wavelet" in methods,
         "variogram": "Variogram" in methods or "zeta" in tables,
         "dfa": "DFA" in methods,
+        "r/s": "R/S" in methods,
         "lstm": any("LSTM" in name for name in models),
         "transformer": any("Transformer" in name for name in models),
         "transfer": any("Transfer " in name for name in models) or bool(models & set(GROUPS[UNFREEZING])),
