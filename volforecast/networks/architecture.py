@@ -107,9 +107,9 @@ def components(a: Architecture) -> list[Component]:
     rows = [
         Component(
             "LSTM encoder" if a.encoder == "lstm" else "Transformer encoder",
-            f"{a.layers} layers, {a.hidden} hidden, {a.inputs} inputs"
+            f"{a.layers} layers, {a.hidden} hidden, {_inputs(a)}"
             if a.encoder == "lstm"
-            else f"{a.layers} blocks, {a.hidden} wide, {a.heads} heads, {a.inputs} inputs",
+            else f"{a.layers} blocks, {a.hidden} wide, {a.heads} heads, {_inputs(a)}",
             count(lambda name: name.startswith(("lstm.", "block."))),
         ),
         Component(
@@ -136,6 +136,10 @@ def components(a: Architecture) -> list[Component]:
         }
         rows.append(Component("Gate", texts[a.head], count(lambda name: name.startswith(gates))))
     return rows
+
+
+def _inputs(a: Architecture) -> str:
+    return "1 input" if a.inputs == 1 else f"{a.inputs} inputs"
 
 
 def start(a: Architecture, seed: int) -> dict[str, Float32]:
