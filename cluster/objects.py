@@ -42,7 +42,7 @@ class Objects:
         self._on_s3 = self.url.startswith("s3://")
         self._bucket_seen = False
         self._reached = False  # whether S3 has answered at all
-        self._patience = s3.PATIENCE
+        self._patience: float | None = None  # the usual one
         self._store = _backend(self.url)
 
     def hurried(self, patience: float) -> "Objects":
@@ -175,7 +175,8 @@ class Objects:
 
     def _done(self, action: str, path: str, doing: Callable[[], Result]) -> Result:
         """What an operation comes to; on S3 tried again for a while."""
-        patience = self._patience if self._reached else min(self._patience, s3.FIRST_PATIENCE)
+        usual = s3.PATIENCE if self._reached else s3.FIRST_PATIENCE
+        patience = usual if self._patience is None else min(usual, self._patience)
         try:
             result = s3.persist(doing, patience) if self._on_s3 else doing()
         except (BaseError, OSError) as error:
