@@ -276,7 +276,7 @@ def test_what_python_lets_pass_is_refused_in_words(home: Path, panel: Path) -> N
     listed = msgspec.structs.replace(QUIET, models=["HAR-STD"], periods=[50], replications=100)
     assert vf.plan(vf.NewIssues(listed), data, workers=1).units == 2 * 8
     for wrong in ({"targets": "NEW00001"}, {"gaps": "skip"}):
-        with pytest.raises(vf.PanelError, match="targets are a tuple of names, gaps is error or allow"):
+        with pytest.raises(vf.PanelError, match="targets and sources are tuples of names, gaps is error or allow"):
             vf.make_panel(data.daily, data.assets, **wrong)  # type: ignore[arg-type]
 
 

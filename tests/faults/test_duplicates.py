@@ -1,6 +1,7 @@
 """Work that runs twice, is announced to be lost, or stands still: one commit each, and the bytes of a quiet run."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,12 +56,19 @@ class TestRequestsWithinRayThatFail:
     def test_tasks_that_run_though_they_are_said_to_be_lost(
         self, quiet: dict[str, bytes], scanned: Path, start: Callable[..., Driver], tmp_path: Path
     ) -> None:
-        tally = Trouble(dict.fromkeys(FITS, "tally"), folder=str(tmp_path))
-        code, said = start(scanned, tally, **failing(push="in_flight 4", give_back="req 4")).ends()
-        assert code == 0, said
-        times = {sign.name: len(sign.read_text()) for sign in tmp_path.glob("fit-*")}
-        assert max(times.values()) > 1, "no unit ran twice"
-        assert files(scanned, history=False) == quiet
+        most = 0
+        for attempt in range(3):  # on a busy machine a driver may give up a worker before that has begun
+            out, signs = tmp_path / f"out-{attempt}", tmp_path / f"signs-{attempt}"
+            shutil.copytree(scanned, out)
+            signs.mkdir()
+            tally = Trouble(dict.fromkeys(FITS, "tally"), folder=str(signs))
+            code, said = start(out, tally, **failing(push="in_flight 4", give_back="req 4")).ends()
+            assert code == 0, said
+            assert files(out, history=False) == quiet
+            most = max(len(sign.read_text()) for sign in signs.glob("fit-*"))
+            if most > 1:
+                break
+        assert most > 1, "no unit ran twice"
 
 
 def test_a_straggler_a_silent_source_store_and_a_slow_one(
