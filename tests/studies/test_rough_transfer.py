@@ -20,8 +20,10 @@ from volforecast.errors import FitError, PanelError
 from volforecast.log_rows import log_series
 from volforecast.models.rough import NAMES, NETWORKS
 from volforecast.networks import training
+from volforecast.studies import rough_transfer
 from volforecast.studies.rough_stacks import read
 from volforecast.studies.rough_transfer import RoughTransfer
+from volforecast.studies.units import versions
 
 POINTS = ("LSTM", "Transfer LSTM", "Frozen Transfer LSTM", "HAR")
 
@@ -274,3 +276,20 @@ def test_names_with_all_kinds_of_letters_come_through() -> None:
     files = tables_of(study, plan, computed(study, data, plan))
     assert frame(files, "tables/table_3.parquet")["target"].unique().tolist() == ['A/B "<ü>:1']
     assert b"<\xc3\xbc>" not in files["report.html"]
+
+
+def test_a_units_key_knows_the_libraries_that_it_computes_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = a_study(models=("LSTM", "Quantile HAR"), targets=("BETA",))
+    data = study.load(a_panel())
+    before = study.plan(data)
+    assert {"torch", "PyWavelets", "scipy", "statsmodels"} <= set(before.versions)
+    for library, kind in (("torch", "networks"), ("PyWavelets", "roughness"), ("statsmodels", "benchmarks")):
+        newer = {library: "999"}
+        monkeypatch.setattr(
+            rough_transfer,
+            "versions",
+            lambda *more, newer=newer: versions(*more) | {name: newer[name] for name in more if name in newer},
+        )
+        both = zip(before.units, study.plan(data).units, strict=True)
+        # a confidence set needs units of two kinds, so it moves with either
+        assert {one.kind for one, two in both if one.key != two.key} - {"confidence"} == {kind}

@@ -35,6 +35,13 @@ from volforecast.studies.rough_summary import summarise
 from volforecast.studies.rough_tasks import FEWEST, Task, check_parts, first_row, make_task, source_split, together
 from volforecast.studies.units import versions
 
+LIBRARIES = {  # that change the numbers of a kind of unit, beside those of every study
+    "roughness": ("PyWavelets", "scipy"),
+    "pretraining": ("torch",),
+    "networks": ("torch",),
+    "benchmarks": ("statsmodels",),
+}
+
 
 @dataclass(frozen=True)
 class Histories:
@@ -105,7 +112,14 @@ class RoughTransfer(Struct, frozen=True):
                 where = {"target": target, "horizon": horizon}
                 units.append(self._unit(data, "confidence", where, tuple(judged[target])))
         about = {"roles": dict.fromkeys(data.sources, "source") | dict.fromkeys(data.targets, "target")}
-        return Plan(self.name, config, data.fingerprint, versions(on_gpu=True), tuple(units), about)
+        return Plan(
+            self.name,
+            config,
+            data.fingerprint,
+            versions(*sorted(set().union(*LIBRARIES.values()))),
+            tuple(units),
+            about,
+        )
 
     def outlook(self, data: Histories, units: Iterable[Unit]) -> list[Outlook]:
         """What the units will cost, by the code that takes the time."""
@@ -232,7 +246,7 @@ class RoughTransfer(Struct, frozen=True):
             {
                 "study": self.name,
                 "data": self._read(data, kind, where),
-                "versions": versions(on_gpu=trains),
+                "versions": versions(*LIBRARIES.get(kind, ())),
                 "kind": kind,
                 "where": where,
                 "settings": self._settings(kind, where),

@@ -14,9 +14,14 @@ GPUS = 0.5  # of a unit or a source store that computes on one: two fit on each
 
 
 @cache
-def versions(on_gpu: bool = False) -> dict[str, str]:
-    """Those of the code and of the libraries that change numbers; for a unit that computes on a GPU or does not."""
-    names = ("volforecast", "numpy", "numba", "pyarrow", "xgboost", *(("torch",) if on_gpu else ()))
+def versions(*more: str, on_gpu: bool = False) -> dict[str, str]:
+    """Those of the code and of the libraries that change numbers.
+
+    Args:
+        more: Libraries beside those that every study computes with.
+        on_gpu: Whether a unit computes on a GPU.
+    """
+    names = ("volforecast", "numpy", "numba", "pyarrow", "xgboost", *(("torch",) if on_gpu else ()), *more)
     libraries = {name: version(name) for name in names}
     return libraries | {"python": ".".join(platform.python_version_tuple()[:2])}
 
