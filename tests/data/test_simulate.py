@@ -220,6 +220,16 @@ def test_new_listings_start_volatile_and_calm_down() -> None:
     assert weeks[1] > weeks[2] + 0.1
 
 
+def test_volatile_listings_have_a_price_however_long_the_panel_was_there_before_them() -> None:
+    settings = SimulatorSettings(
+        sources=1, targets=60, source_days=1500, target_days=100, listing_gap_days=0, annual_volatility=1.0
+    )
+    daily = simulate_panel(settings, 1).daily
+    first = daily[daily["asset"].str.startswith("NEW")].groupby("asset")["close"].first()
+    assert first.between(5.0, 500.0).all()
+    assert (daily["close"] > 0).all()
+
+
 def test_assets_do_not_change_when_more_are_asked_for() -> None:
     common = {"source_days": 200, "target_days": 60, "listing_gap_days": 10, "bars_days": 2}
     small = simulate_panel(SimulatorSettings(sources=2, targets=1, **common), seed=9)

@@ -224,10 +224,13 @@ def draw_asset(
     cell_return = diffusion + jumps
     rv = (cell_return**2).sum(axis=1)
 
-    gap = np.sqrt(OVERNIGHT_SHARE * full) * overnight + 0.06 / 252 - 0.5 * (1 + OVERNIGHT_SHARE) * full.mean()
+    first = 0 if listing is None else listing
+    gap = np.sqrt(OVERNIGHT_SHARE * full) * overnight + 0.06 / 252 - 0.5 * (1 + OVERNIGHT_SHARE) * full[first:].mean()
     gap[0] = 0.0
     within = cell_return.sum(axis=1)
-    log_close = np.log(80.0) + 0.5 * price + np.cumsum(gap + within)
+    moved = np.cumsum(gap + within)
+    # opens its first day of trading at its issue price: years of drift before it would leave some without any price
+    log_close = np.log(80.0) + 0.5 * price + moved - (moved - within)[first]
 
     slow = 0.15 * _autoregression(0.97, rng.standard_normal(n))
     surprise = np.log(rv) - np.log(settings.annual_volatility**2 / 252) - 0.3 * level
