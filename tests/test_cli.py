@@ -156,7 +156,7 @@ def test_every_study_has_a_command_with_the_options_that_are_settings_of_it(
         printed = capsys.readouterr().out
         settings = {field.name for field in fields(study.settings_type)}
         for option in STUDY_OPTIONS:
-            assert (f"--{option}" in printed) == (option in settings), (name, option)
+            assert (f"--{option} " in printed) == (option in settings), (name, option)
         assert import_module(f"jobs.{name.replace('-', '_')}")
     with pytest.raises(SystemExit):
         main([command, "--help"])

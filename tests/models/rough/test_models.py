@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
+from volforecast.evaluation import rough_order
 from volforecast.models.rough import BENCHMARKS, BEYOND, NAMES, NETWORKS, PAPERS
 from volforecast.models.rough.aggressive import RATE
 
@@ -53,6 +54,10 @@ def test_names_are_the_papers_and_those_beyond() -> None:
     assert set(PAPERS) | set(BEYOND) == set(NAMES) == set(NETWORKS) | set(BENCHMARKS)
     assert len(NAMES) == len(set(NAMES)) == 19
     assert len(PAPERS) == 13
+
+
+def test_tables_and_models_agree_on_names_and_their_order() -> None:
+    assert (*rough_order.PAPER, *rough_order.BEYOND) == NAMES
 
 
 def test_which_groups_learn_when() -> None:
