@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from volforecast.api import StudyOutlook, plan, run, simulate
     from volforecast.data.build import BuiltPanel, build_panel
     from volforecast.data.frames import make_panel
+    from volforecast.data.hourly import HourlyTable
+    from volforecast.data.hourly_files import read_hourly
     from volforecast.data.panel import Columns, Panel, read_panel
     from volforecast.data.simulate_settings import SimulatorSettings
     from volforecast.errors import ConfigError, FitError, InputError, PanelError, VolforecastError
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from volforecast.models.xgb import XGB
     from volforecast.results import Run, open_run
     from volforecast.roughness.tables import hurst
+    from volforecast.studies.bitcoin_config import BitcoinMixtureConfig
+    from volforecast.studies.bitcoin_mixture import BitcoinMixture
     from volforecast.studies.first_days import FirstDays
     from volforecast.studies.first_days_config import FirstDaysConfig
     from volforecast.studies.new_issues import NewIssues
@@ -39,6 +43,8 @@ else:
         "volforecast.api": ("StudyOutlook", "plan", "run", "simulate"),
         "volforecast.data.build": ("BuiltPanel", "build_panel"),
         "volforecast.data.frames": ("make_panel",),
+        "volforecast.data.hourly": ("HourlyTable",),
+        "volforecast.data.hourly_files": ("read_hourly",),
         "volforecast.data.panel": ("Columns", "Panel", "read_panel"),
         "volforecast.data.simulate_settings": ("SimulatorSettings",),
         "volforecast.errors": ("ConfigError", "FitError", "InputError", "PanelError", "VolforecastError"),
@@ -47,6 +53,8 @@ else:
         "volforecast.models.xgb": ("XGB",),
         "volforecast.results": ("Run", "open_run"),
         "volforecast.roughness.tables": ("hurst",),
+        "volforecast.studies.bitcoin_config": ("BitcoinMixtureConfig",),
+        "volforecast.studies.bitcoin_mixture": ("BitcoinMixture",),
         "volforecast.studies.first_days": ("FirstDays",),
         "volforecast.studies.first_days_config": ("FirstDaysConfig",),
         "volforecast.studies.new_issues": ("NewIssues",),
@@ -73,12 +81,15 @@ __all__ = [
     "FNN",
     "HAR",
     "XGB",
+    "BitcoinMixture",
+    "BitcoinMixtureConfig",
     "BuiltPanel",
     "Columns",
     "ConfigError",
     "FirstDays",
     "FirstDaysConfig",
     "FitError",
+    "HourlyTable",
     "InputError",
     "NewIssues",
     "NewIssuesConfig",
@@ -96,6 +107,7 @@ __all__ = [
     "make_panel",
     "open_run",
     "plan",
+    "read_hourly",
     "read_panel",
     "run",
     "simulate",

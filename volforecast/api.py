@@ -26,9 +26,11 @@ from cluster.store import ResultStore
 from cluster.study import Study, Unit
 from volforecast.config import load_settings
 from volforecast.data.frames import make_panel
+from volforecast.data.hourly import HourlyTable
 from volforecast.data.panel import Panel
 from volforecast.data.simulate import SimulatedPanel, SimulatorSettings, simulate_panel, write_simulated
 from volforecast.errors import ConfigError
+from volforecast.options import HOURS, reads
 from volforecast.printable import printable
 from volforecast.results import Run
 from volforecast.studies import STUDIES
@@ -37,17 +39,17 @@ from volforecast.studies.costs import Fixed, Outlook, fixed_costs
 GIB = 1 << 30
 
 
-class PanelStudy(Study, Protocol):
-    """A study of panels: what stands in ``volforecast.studies.STUDIES``."""
+class KnownStudy(Study, Protocol):
+    """What stands in ``volforecast.studies.STUDIES``."""
 
     settings_type: ClassVar[type[Any]]
 
     @property
     def config(self) -> Any:
-        """Its settings; they have ``targets`` and a method ``checked``."""
+        """Its settings; they have a method ``checked``."""
 
-    def load(self, panel: Panel) -> Any:
-        """What its units read of a panel."""
+    def load(self, panel: Any) -> Any:
+        """What its units read of a panel, or of a table of hours."""
 
     def outlook(self, data: Any, units: Iterable[Unit]) -> list[Outlook]:
         """What units will cost, by the code that takes the time."""
@@ -59,6 +61,7 @@ class StudyOutlook(NamedTuple):
     Attributes:
         study: Its name.
         targets, sources: How many there are.
+        size: How large the data are, for people.
         lines: Units and costs, by the code that takes the time, in core-seconds of the reference machine.
         fixed: What does not depend on the units.
         speed: Seconds of each path on this machine over those of the reference machine.
@@ -72,6 +75,7 @@ class StudyOutlook(NamedTuple):
     fixed: Fixed
     speed: dict[str, float]
     workers: int
+    size: str = ""
 
     @property
     def units(self) -> int:
@@ -119,8 +123,8 @@ class StudyOutlook(NamedTuple):
 
 
 def run(
-    study: PanelStudy,
-    panel: Panel,
+    study: KnownStudy,
+    panel: Panel | HourlyTable,
     out: str | Path,
     *,
     address: str | None = None,
@@ -133,7 +137,8 @@ def run(
     Args:
         study: The study and its settings, which are checked here. Of its targets only those that the settings name are
             taken, all of the panel's when they name none.
-        panel: What :func:`volforecast.read_panel` or :func:`volforecast.make_panel` returned.
+        panel: What :func:`volforecast.read_panel` or :func:`volforecast.make_panel` returned; of the bitcoin-mixture
+            study what :func:`volforecast.read_hourly` did.
         out: Results folder, local or ``s3://``. One that holds this run already is gone on with; a finished one is
             opened.
         address: Ray cluster, ``host:port`` or ``auto``; None starts a private Ray on this machine.
@@ -163,7 +168,7 @@ def run(
     return Run(ResultStore(str(out), create=False), summary)
 
 
-def plan(study: PanelStudy, panel: Panel, *, workers: int | None = None) -> StudyOutlook:
+def plan(study: KnownStudy, panel: Panel | HourlyTable, *, workers: int | None = None) -> StudyOutlook:
     """Say what a study would take. The speed of this machine is measured, which takes some seconds.
 
     Args:
@@ -179,9 +184,9 @@ def plan(study: PanelStudy, panel: Panel, *, workers: int | None = None) -> Stud
     checked, data = _prepared(study, panel)
     units = checked.plan(data).units
     lines, fixed = checked.outlook(data, units), fixed_costs(data, len(units))
-    return StudyOutlook(
-        checked.name, len(data.targets), len(data.sources), lines, fixed, _machine_speed(workers), workers
-    )
+    targets, sources = len(data.targets), len(data.sources)
+    size = getattr(data, "size", f"{targets:,} targets, {sources:,} sources")
+    return StudyOutlook(checked.name, targets, sources, lines, fixed, _machine_speed(workers), workers, size)
 
 
 def simulate(out: str | Path, settings: SimulatorSettings | None = None, *, seed: int = 1) -> SimulatedPanel:
@@ -200,7 +205,7 @@ def simulate(out: str | Path, settings: SimulatorSettings | None = None, *, seed
     return drawn
 
 
-def _prepared(study: PanelStudy, panel: Panel) -> tuple[Any, Any]:
+def _prepared(study: KnownStudy, panel: Panel | HourlyTable) -> tuple[Any, Any]:
     """The study with its settings checked, and what it reads of the panel.
 
     Raises:
@@ -209,11 +214,16 @@ def _prepared(study: PanelStudy, panel: Panel) -> tuple[Any, Any]:
     if type(study) not in STUDIES.values():
         known = " or ".join(f"{kind.__name__}({kind.settings_type.__name__}(...))" for kind in STUDIES.values())
         raise ConfigError(f"study: {printable(study, 60)} is no study; give {known}")
-    if not isinstance(panel, Panel):
+    if reads(type(study)) == HOURS:
+        if not isinstance(panel, HourlyTable):
+            raise ConfigError(f"panel: {printable(panel, 60)} is no table of hours; give what read_hourly returns")
+    elif not isinstance(panel, Panel):
         raise ConfigError(f"panel: {printable(panel, 60)} is no panel; give what read_panel or make_panel returns")
     # types are checked where settings are read, not where Python makes them: models="HAR" would be three models
     settings = load_settings(study.settings_type, None, msgspec.to_builtins(study.config))
     checked = type(study)(settings.checked())  # type: ignore[call-arg]
+    if isinstance(panel, HourlyTable):
+        return checked, checked.load(panel)
     asked, sources = checked.config.targets, getattr(checked.config, "sources", ())
     differ = sources and set(sources) != set(panel.with_role("source"))
     if differ or (asked and set(asked) != set(panel.with_role("target"))):

@@ -15,16 +15,21 @@ from cluster.errors import ClusterLostError, EngineError, StoreLostError
 from volforecast import __version__
 from volforecast.errors import ConfigError, InputError
 from volforecast.options import (
+    HOURS,
     STUDY_OPTIONS,
+    add_hourly_options,
+    add_hourly_simulator_options,
     add_hurst_options,
     add_panel_options,
     add_run_options,
+    add_search_options,
     add_simulator_options,
     add_study_options,
     add_submit_options,
     columns,
     names,
     positive,
+    reads,
     summary_of,
 )
 from volforecast.printable import printable
@@ -76,7 +81,7 @@ def _parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"volforecast {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    studies = _studies() if next(iter(words), "") in ("study", "submit", "plan") else {}
+    studies = _studies() if next(iter(words), "") in ("study", "search", "submit", "plan") else {}
     study = commands.add_parser("study", help="compute a study, or continue one")
     computed = study.add_subparsers(required=True, metavar="STUDY")
     submit = commands.add_parser("submit", help="run a study as a job on a Ray cluster, until it has ended")
@@ -97,6 +102,15 @@ def _parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
     add_study_options(plan, *studies.values())
     plan.add_argument("--workers", type=positive, help="CPUs to plan for; default: all of this machine")
     plan.set_defaults(command=_plan)
+
+    search = commands.add_parser("search", help="search the hyperparameters of a study's models, or go on")
+    searched = search.add_subparsers(required=True, metavar="STUDY")
+    for name, kind in studies.items():
+        if hasattr(kind, "searches"):
+            trials = searched.add_parser(name, help=f"those of volforecast study {name}")
+            add_study_options(trials, kind)
+            add_search_options(trials)
+            trials.set_defaults(command=_search, study=name)
 
     report = commands.add_parser("report", help="make tables and report of a results folder again, without refitting")
     report.add_argument("out", metavar="OUT", help="results folder, local or s3://")
@@ -132,6 +146,14 @@ def _parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
     panel = commands.add_parser("panel", help="turn intraday bars into a daily panel")
     add_panel_options(panel)
     panel.set_defaults(command=_panel)
+
+    hourly = commands.add_parser("hourly", help="turn one-minute bars into a table of hours")
+    add_hourly_options(hourly)
+    hourly.set_defaults(command=_hourly)
+
+    simulated = commands.add_parser("simulate-hourly", help="write a simulated table of hours")
+    add_hourly_simulator_options(simulated)
+    simulated.set_defaults(command=_simulate_hourly)
     return parser
 
 
@@ -185,27 +207,66 @@ def _study(arguments: argparse.Namespace) -> int:
     return DONE if summary.complete and not summary.counts.get("failed") else SOME_FAILED
 
 
+def _search(arguments: argparse.Namespace) -> int:
+    from cluster.search.driver import run_searches
+    from cluster.search.space import Asked
+    from volforecast.report.terminal_search import print_searched
+
+    study, panel = _asked(arguments)
+    asked = Asked(arguments.method, arguments.trials, study.config.seed, arguments.batch)
+    searched = run_searches(
+        study,
+        study.load(panel),
+        arguments.out,
+        asked,
+        address=arguments.address,
+        workers=arguments.workers,
+        early_stopping=arguments.early_stopping,
+        quiet=arguments.quiet,
+    )
+    print_searched(arguments.out, searched, study)
+    return DONE if searched.complete else SOME_FAILED
+
+
 def _plan(arguments: argparse.Namespace) -> int:
     from volforecast.api import plan
     from volforecast.report.outlook import print_outlook
 
     found = plan(*_asked(arguments), workers=arguments.workers)
-    title = f"{found.study} on {arguments.panel}: {found.targets:,} targets, {found.sources:,} sources"
+    title = f"{found.study} on {_where(arguments)}: {found.size}"
     print_outlook(title, found.lines, found.fixed, found.speed, found.workers)
     return DONE
 
 
+def _where(arguments: argparse.Namespace) -> str:
+    """Where the data of the study that is asked for lie."""
+    option = reads(_studies()[arguments.study])
+    path: str | None = getattr(arguments, option)
+    if path is None:
+        raise ConfigError(f"--{option}: {arguments.study} reads a folder that this option names; give it")
+    return path
+
+
 def _asked(arguments: argparse.Namespace) -> tuple[Any, Any]:
-    """The study that is asked for and its panel."""
+    """The study that is asked for and its data."""
     from volforecast.config import load_settings
     from volforecast.data.panel import Columns, read_panel
 
     kind = _studies()[arguments.study]
     options = {name: getattr(arguments, name) for name in STUDY_OPTIONS}
+    if arguments.tuned:
+        from cluster.search.outcome import read_best
+
+        options["hyperparameters"] = {name: best for url in arguments.tuned for name, best in read_best(url).items()}
     settings = load_settings(kind.settings_type, arguments.config, options).checked()
+    where = _where(arguments)
+    if reads(kind) == HOURS:
+        from volforecast.data.hourly_files import read_hourly
+
+        return kind(settings), read_hourly(where)
     columns = Columns(**arguments.columns)
     panel = read_panel(
-        arguments.panel,
+        where,
         columns=columns,
         targets=settings.targets,
         sources=getattr(settings, "sources", ()),
@@ -299,4 +360,37 @@ def _panel(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     print_built(arguments.out, built)
+    return DONE
+
+
+def _hourly(arguments: argparse.Namespace) -> int:
+    from volforecast.data.hourly_write import make_hourly
+
+    built = make_hourly(
+        arguments.bars,
+        arguments.out,
+        asset=arguments.asset,
+        sentiment_path=arguments.sentiment,
+        books_path=arguments.books,
+        first=arguments.first,
+        last=arguments.last,
+    )
+    first, last = built.hours["timestamp"].iloc[[0, -1]]
+    print(
+        printable(f"{arguments.out}: {len(built.hours):,} hours, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC")
+    )
+    for reason, count in built.dropped["reason"].value_counts().items():
+        print(f"left out: {count:,} ({reason})")
+    if built.carried:
+        print(f"sentiment: {built.carried} days without a value have that of the day before")
+    return DONE
+
+
+def _simulate_hourly(arguments: argparse.Namespace) -> int:
+    from volforecast.config import load_settings
+    from volforecast.data.simulate_hourly import HourlySettings, draw_hours, write_simulated_hours
+
+    settings = load_settings(HourlySettings, None, {"hours": arguments.hours, "gaps": arguments.gaps})
+    write_simulated_hours(draw_hours(settings, arguments.seed), arguments.out)
+    print(printable(f"{arguments.out}: {settings.hours:,} hours, {settings.gaps} gaps"))
     return DONE

@@ -169,8 +169,8 @@ class Sample:
         if self.mode == "paper":
             return np.arange(len(self.table)) >= LOOKBACK + 1
         usable = (self.table.position >= LOOKBACK) & ~self.table.artefact
-        usable &= np.isfinite(self.table.returns)
-        return np.asarray(usable)
+        known = np.isfinite(self.table.returns)
+        return np.asarray(usable & known if known.any() else usable)
 
     def _back(self, rows: IntArray, count: int, behind: int) -> IntArray:
         """Numbers of the rows that lie ``behind`` and further before each target, shape (rows, count)."""

@@ -12,7 +12,7 @@ from cluster.store import ResultStore
 from cluster.submission import Job, Standing
 from volforecast.config import load_settings
 from volforecast.errors import ConfigError
-from volforecast.options import STUDY_OPTIONS
+from volforecast.options import STUDY_OPTIONS, reads
 from volforecast.studies import STUDIES
 
 LEFT_OUT = [".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"]
@@ -33,8 +33,9 @@ def study_job(arguments: argparse.Namespace, words: Sequence[str]) -> Iterator[J
     study = STUDIES[arguments.study]
     options = {name: getattr(arguments, name) for name in STUDY_OPTIONS}
     load_settings(study.settings_type, arguments.config, options).checked()
-    paths = [(option, getattr(arguments, option)) for option in ("panel", "out", "profile")]
-    for option, path in (*paths, *(("reuse", url) for url in arguments.reuse)):
+    paths = [(option, getattr(arguments, option)) for option in (reads(study), "out", "profile")]
+    others = [(option, url) for option in ("reuse", "tuned") for url in getattr(arguments, option)]
+    for option, path in (*paths, *others):
         if path is not None and "://" not in path and not Path(path).is_absolute():
             raise ConfigError(f"--{option}: {path} would lie in the job's own folder; give an s3:// or absolute path")
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """Training many small networks side by side: epochs, plateaus, early stopping, and going on after a kill."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from volforecast.networks.learner import Learner, State
 from volforecast.networks.ledger import CURVE, EMPTY, EPOCHS, FAILED, GOING, PATIENCE, Ledger
 from volforecast.networks.stack import flat, layout, named
 
+After = Callable[[int, NDArray[np.float64]], None]
+
 _REASONS = {PATIENCE: "patience", EPOCHS: "epochs", FAILED: "failed", EMPTY: "failed"}
 
 
@@ -26,6 +28,7 @@ def train(
     device: str = "cpu",
     mixed_precision: bool = False,
     checkpoint: Checkpoint | None = None,
+    after: After | None = None,
 ) -> list[Trained]:
     """Train networks of one architecture by one schedule, each on its own series, from its own seed and weights.
 
@@ -40,6 +43,8 @@ def train(
         mixed_precision: Products in bfloat16.
         checkpoint: Where to keep the state after epochs; a training that finds the state of the very same jobs goes on
             from there, to the same bytes on a CPU of the same kind. Any other state is passed over.
+        after: Called after each epoch with its number and the smallest validation loss of each job so far, shape
+            (jobs,); infinite before the first finite one. What it raises ends the training; it changes no number.
 
     Returns:
         One result a job, in their order.
@@ -51,7 +56,7 @@ def train(
     _check(a, schedule)
     where = torch.device(device)
     with one_thread(where):
-        return _Training(a, schedule, jobs, where, mixed_precision, checkpoint).run()
+        return _Training(a, schedule, jobs, where, mixed_precision, checkpoint).run(after)
 
 
 class _Stack:
@@ -99,13 +104,15 @@ class _Training:
         counts = np.zeros((len(self.jobs), len(layout(self.a).spans)), dtype=np.int64)
         return State(torch.from_numpy(weights), *moments, best, counts, np.zeros(len(self.jobs), dtype=np.int64))
 
-    def run(self) -> list[Trained]:
-        """Epochs until no network is left."""
+    def run(self, after: After | None = None) -> list[Trained]:
+        """Epochs until no network is left; ``after`` is called after each."""
         for epoch in range(int(self.ledger.done[0]) + 1, self.schedule.epochs + 1):
             if not self.stacks:
                 break
             self.stacks = [stack for stack in self.stacks if self._epoch(epoch, stack)]
             self.ledger.done[0] = epoch
+            if after is not None:
+                after(epoch, self.ledger.lowest.copy())
             if self.checkpoint is not None and self.checkpoint.due():
                 self.checkpoint.save(self._saved())
         return [self._trained(k) for k in range(len(self.jobs))]

@@ -19,7 +19,21 @@ from volforecast.predictors import PREDICTOR_SETS, REDUCED_SETS
 from volforecast.studies.model_names import NAIVE, NAIVE_MEAN, ModelName, parse
 from volforecast.transfer.dtw import DTW
 
-Path = Literal["selection", "naive", "HAR", "FNN", "XGB", "confidence", "networks", "benchmarks", "roughness"]
+Path = Literal[
+    "selection",
+    "naive",
+    "HAR",
+    "FNN",
+    "XGB",
+    "confidence",
+    "networks",
+    "benchmarks",
+    "roughness",
+    "mixtures",
+    "GARCH",
+    "averages",
+    "diagnostics",
+]
 
 WORKER = 600 << 20  # bytes of a worker that has imported everything and fitted nothing
 WORKER_WITH_GPU = 4 << 30  # with PyTorch and a CUDA context

@@ -26,6 +26,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
+from cluster.search.space import Value
+from cluster.search.study import Report, Search
 from cluster.study import NOTHING_KEPT, Checkpoint, Output, Plan, Results, Unit
 from volforecast.data.panel import Panel
 from volforecast.data.parquet import from_parquet, to_parquet
@@ -33,8 +35,9 @@ from volforecast.errors import PanelError
 from volforecast.evaluation.first_days import PROMPT, STRATEGIES, served
 from volforecast.evaluation.inclusion import confidence_set
 from volforecast.evaluation.order import ALL
-from volforecast.models.protocol import Model
+from volforecast.models.fnn import FNN
 from volforecast.predictors import REDUCED_SETS, build_rows, require_inputs
+from volforecast.studies import search_young
 from volforecast.studies.costs import (
     Cost,
     Outlook,
@@ -47,9 +50,11 @@ from volforecast.studies.costs import (
 from volforecast.studies.first_days_config import LAST_DAY, SCHEDULES, FirstDaysConfig
 from volforecast.studies.first_days_selections import selected_at, short_selection_table
 from volforecast.studies.first_days_summary import summarise, with_prefix
-from volforecast.studies.model_names import NAIVE, parse
+from volforecast.studies.model_names import NAIVE, parse, pick
 from volforecast.studies.networks import together
 from volforecast.studies.rolling import Estimation, IntArray, Market, naive_forecasts
+from volforecast.studies.search_windows import short_windows_at
+from volforecast.studies.search_young import Young
 from volforecast.studies.units import ALL_PERIODS, GPUS, make_unit, versions
 from volforecast.transfer.short_windows import (
     PlainShard,
@@ -105,7 +110,7 @@ class FirstDays(Struct, frozen=True):
 
     def plan(self, data: Markets) -> Plan:
         """All units: selections, forecasts of each model, confidence sets."""
-        config = msgspec.to_builtins(msgspec.structs.replace(self.config, targets=data.targets))
+        config = msgspec.structs.replace(self.config, targets=data.targets).written()
         units: list[Unit] = []
         selections: dict[tuple[str, int, int], str] = {}
         for target in data.targets:
@@ -186,6 +191,44 @@ class FirstDays(Struct, frozen=True):
         """Published forecasts and selections, tables, report."""
         return summarise(plan, results)
 
+    def searches(self, data: Markets) -> list[Search]:
+        """A search for the hyperparameters of each model that has any."""
+        return search_young.searches(self._young(data))
+
+    def trial(self, search: Search, data: Markets, values: Mapping[str, Value], report: Report) -> float:
+        """The loss of a point (:mod:`volforecast.studies.search_young`)."""
+        return search_young.trial(self._young(data), search, values)
+
+    def settings(self, best: Mapping[str, Mapping[str, Value]]) -> str:
+        """A configuration file with the best point of each search, by its name."""
+        return search_young.as_settings(best)
+
+    def _young(self, data: Markets) -> Young:
+        config = self.config
+
+        def origin(model: str) -> int:
+            return parse(model).prefix or 0
+
+        def selections(model: str, targets: Sequence[str]) -> list[pa.Table]:
+            prefix = origin(model)
+            rows = data.by_prefix[prefix].rows
+            return short_windows_at(rows, data.sources, targets, prefix, config.block_length, config.dtw)
+
+        return Young(
+            study=self.name,
+            fingerprint=data.fingerprint,
+            models=config.models,
+            default=config.models == pick((), tuple(REDUCED_SETS)),
+            targets=data.targets,
+            settings=config.search,
+            shared={"seed": config.seed, "block_length": config.block_length},
+            dtw=config.dtw,
+            model=config.model,
+            origin=origin,
+            estimation=lambda model, target, selected: self._estimation(data, target, origin(model), model, selected),
+            selections=selections,
+        )
+
     def _selection(
         self, data: Markets, target: str, prefix: int, period: int, answers: Sequence[Sequence[Windows]]
     ) -> pa.Table:
@@ -209,12 +252,14 @@ class FirstDays(Struct, frozen=True):
         estimations = [
             self._estimation(data, *place, model, table) for place, table in zip(places, chosen, strict=True)
         ]
-        return together(estimations, self.config.fnn)
+        fnn = self.config.model(model)
+        assert isinstance(fnn, FNN)
+        return together(estimations, fnn)
 
     def _estimation(
         self, data: Markets, target: str, period: int, model: str, selection: pa.Table | None
     ) -> Estimation:
-        name, settings = parse(model), self._model(model)
+        name, settings = parse(model), self.config.model(model)
         market = data.by_prefix[name.prefix or 0]
         selected: Callable[[int], IntArray] = _nothing
         if selection is not None and name.rate is not None:
@@ -280,12 +325,7 @@ class FirstDays(Struct, frozen=True):
             lengths = [min(origin - first + 1, self.config.block_length) for origin in origins]
             return short_selection_cost(pairs, lengths, self.config.dtw, market.rows.volatilities, len(data.sources))
         own = max(1, middle - market.rows.first_day)
-        return forecast_cost(model, self._model(model), pairs, own, len(origins), len(origins))
-
-    def _model(self, name: str) -> Model | None:
-        """The configured class of a model; None for the naive forecast."""
-        model: Model | None = None if name == NAIVE else getattr(self.config, parse(name).model_class.lower())
-        return model
+        return forecast_cost(model, self.config.model(model), pairs, own, len(origins), len(origins))
 
     def _unit(self, data: Markets, kind: str, where: dict[str, str | int], needs: tuple[str, ...]) -> Unit:
         settings: dict[str, Any] = {"seed": self.config.seed, "block_length": self.config.block_length}
@@ -294,7 +334,7 @@ class FirstDays(Struct, frozen=True):
         if kind == "confidence":
             settings |= {"confidence": self.config.confidence, "replications": self.config.replications}
         if kind in ("networks", "forecast") and where["model"] != NAIVE:
-            settings |= {"class": msgspec.to_builtins(self._model(str(where["model"])))}
+            settings |= {"class": msgspec.to_builtins(self.config.model(str(where["model"])))}
         on_gpu = kind == "networks" or (kind == "selection" and self.config.dtw.device == "cuda")
         label = f"{where['prefix']}-{kind}" if kind == "selection" else ""
         cost = self._cost(data, kind, where)

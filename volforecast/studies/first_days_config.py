@@ -1,16 +1,19 @@
 """Settings of the first-days study; every one is a key of its configuration file."""
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
 from volforecast.errors import ConfigError
 from volforecast.models.fnn import FNN
 from volforecast.models.har import HAR
-from volforecast.models.protocol import Approach
+from volforecast.models.protocol import Approach, Model
 from volforecast.models.xgb import XGB
 from volforecast.predictors import MONTH, REDUCED_SETS, WEEK
-from volforecast.studies.model_names import pick
+from volforecast.studies.model_names import NAIVE, ModelName, all_models, parse, pick
 from volforecast.studies.rolling import Schedule
+from volforecast.studies.search_settings import SearchSettings, changed, check_tuned, without_search
 from volforecast.transfer.dtw import DTW
 
 LAST_DAY = 50
@@ -39,6 +42,8 @@ class FirstDaysConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         replications: Bootstrap replications of a confidence set.
         dtw: How similar subsequences are looked for.
         har, fnn, xgb: Settings of the model classes.
+        tuned: Hyperparameters of single models, by name; they win over those of the model's class.
+        search: How ``volforecast search`` judges hyperparameters; a study does not read it.
     """
 
     targets: tuple[str, ...] = ()
@@ -51,6 +56,8 @@ class FirstDaysConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     har: HAR = HAR()
     fnn: FirstDaysFNN = FirstDaysFNN()
     xgb: XGB = XGB()
+    tuned: dict[str, dict[str, Any]] = {}
+    search: SearchSettings = SearchSettings()
 
     def checked(self) -> "FirstDaysConfig":
         """The same settings with model names written out.
@@ -62,4 +69,21 @@ class FirstDaysConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             raise ConfigError(f"targets: {', '.join(self.targets)} names one twice; give each target once")
         if not 0 < self.confidence < 1 or self.replications < 100 or self.block_length < 1:
             raise ConfigError("confidence lies between 0 and 1, replications is 100 or more, block_length 1 or more")
+        self.search.checked()
+        check_tuned(self.tuned, {str(name): self._of_class(name) for name in all_models(tuple(REDUCED_SETS))})
         return msgspec.structs.replace(self, models=pick(self.models, tuple(REDUCED_SETS)))
+
+    def model(self, name: str) -> Model | None:
+        """The configured class of a model; None for the naive forecast."""
+        if name == NAIVE:
+            return None
+        found: Model = changed(self._of_class(parse(name)), self.tuned.get(name, {}), name)
+        return found
+
+    def written(self) -> dict[str, Any]:
+        """The settings as a plan holds them: those of searches are none of a study."""
+        settings: dict[str, Any] = msgspec.to_builtins(self)
+        return without_search(settings)
+
+    def _of_class(self, name: ModelName) -> Any:
+        return getattr(self, name.model_class.lower())

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
+from cluster.search.space import Value
+from cluster.search.study import Report, Search
 from cluster.study import NOTHING_KEPT, Checkpoint, Output, Plan, Results, Unit
 from volforecast.data.panel import Panel
 from volforecast.data.parquet import from_parquet, to_parquet
@@ -21,7 +23,9 @@ from volforecast.errors import PanelError
 from volforecast.evaluation.inclusion import confidence_set
 from volforecast.evaluation.order import ALL
 from volforecast.measured_rows import EXTRA_SETS, NEEDS, measured_rows, require_measures
+from volforecast.models.fnn import FNN
 from volforecast.predictors import build_rows, require_inputs
+from volforecast.studies import search_young
 from volforecast.studies.costs import (
     Cost,
     Outlook,
@@ -31,10 +35,12 @@ from volforecast.studies.costs import (
     outlook,
     selection_cost,
 )
-from volforecast.studies.model_names import NAIVE, NAIVE_MEAN, is_extra, parse
+from volforecast.studies.model_names import NAIVE, NAIVE_MEAN, is_extra, parse, pick
 from volforecast.studies.networks import together
 from volforecast.studies.new_issues_config import NewIssuesConfig
 from volforecast.studies.rolling import Estimation, IntArray, Market, naive_forecasts
+from volforecast.studies.search_windows import windows_at
+from volforecast.studies.search_young import Young
 from volforecast.studies.selections import selected_rows, selection_table
 from volforecast.studies.summary import sectors_of, summarise
 from volforecast.studies.units import ALL_PERIODS, GPUS, make_unit, versions
@@ -180,6 +186,41 @@ class NewIssues(Struct, frozen=True):
         """Published forecasts and selections, tables, report."""
         return summarise(plan, results)
 
+    def searches(self, data: Market) -> list[Search]:
+        """A search for the hyperparameters of each model that has any."""
+        return search_young.searches(self._young(data))
+
+    def trial(self, search: Search, data: Market, values: Mapping[str, Value], report: Report) -> float:
+        """The loss of a point (:mod:`volforecast.studies.search_young`)."""
+        return search_young.trial(self._young(data), search, values)
+
+    def settings(self, best: Mapping[str, Mapping[str, Value]]) -> str:
+        """A configuration file with the best point of each search, by its name."""
+        return search_young.as_settings(best)
+
+    def _young(self, data: Market) -> Young:
+        config, period = self.config, min(self.config.periods)
+        return Young(
+            study=self.name,
+            fingerprint=data.fingerprint,
+            models=config.models,
+            default=config.models == pick(()),
+            targets=data.targets,
+            settings=config.search,
+            shared={
+                "seed": config.seed,
+                "block_length": config.block_length,
+                "insanity_filter": config.insanity_filter,
+            },
+            dtw=config.dtw,
+            model=config.model,
+            origin=lambda model: period,
+            estimation=lambda model, target, selection: self.estimation(data, target, period, model, selection),
+            selections=lambda model, targets: windows_at(
+                data.rows, data.sources, targets, period, config.block_length, config.dtw
+            ),
+        )
+
     def _selection(self, data: Market, target: str, period: int, answers: Sequence[Sequence[Distances]]) -> pa.Table:
         origins = self.config.schedule.origins(period)
         selections = [select([answer[i] for answer in answers]) for i in range(len(origins))]
@@ -199,7 +240,9 @@ class NewIssues(Struct, frozen=True):
         places = [(target, period) for target in data.targets for period in self.config.periods]
         chosen = selections or [None] * len(places)
         estimations = [self.estimation(data, *place, model, table) for place, table in zip(places, chosen, strict=True)]
-        return together(estimations, self.config.fnn)
+        fnn = self.config.model(model)
+        assert isinstance(fnn, FNN)
+        return together(estimations, fnn)
 
     def estimation(self, data: Market, target: str, period: int, model: str, selection: pa.Table | None) -> Estimation:
         """The estimations of a model as its unit makes them; ``selection`` is the part of the selection it needs."""

@@ -18,8 +18,9 @@ from volforecast.models.protocol import Model
 from volforecast.models.shar import SHAR
 from volforecast.models.xgb import XGB
 from volforecast.predictors import MONTH
-from volforecast.studies.model_names import NAIVE, NAIVE_MEAN, parse, pick
+from volforecast.studies.model_names import NAIVE, NAIVE_MEAN, ModelName, all_models, extra_models, parse, pick
 from volforecast.studies.rolling import Schedule
+from volforecast.studies.search_settings import SearchSettings, changed, check_tuned, without_search
 from volforecast.transfer.dtw import DTW
 
 
@@ -46,6 +47,8 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         insanity_filter: Replace forecasts outside the range of the training labels by their mean
             (:mod:`volforecast.models.insanity`).
         har_j, harq, log_har, shar: Settings of the classes beside the paper's.
+        tuned: Hyperparameters of single models, by name; they win over those of the model's class.
+        search: How ``volforecast search`` judges hyperparameters; a study does not read it.
     """
 
     targets: tuple[str, ...] = ()
@@ -66,6 +69,8 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     harq: HARQ = HARQ()
     log_har: LogHAR = LogHAR()
     shar: SHAR = SHAR()
+    tuned: dict[str, dict[str, Any]] = {}
+    search: SearchSettings = SearchSettings()
 
     def checked(self) -> "NewIssuesConfig":
         """The same settings with model names written out.
@@ -95,6 +100,8 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             )
         if not 0 < self.confidence < 1 or self.replications < 100 or self.block_length < 1:
             raise ConfigError("confidence lies between 0 and 1, replications is 100 or more, block_length 1 or more")
+        self.search.checked()
+        check_tuned(self.tuned, {str(name): self._of_class(name) for name in (*all_models(), *extra_models())})
         return msgspec.structs.replace(self, models=pick(self.models), periods=tuple(sorted(self.periods)))
 
     @property
@@ -106,8 +113,11 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """The configured class of a model; None for the naive forecasts."""
         if name in (NAIVE, NAIVE_MEAN):
             return None
-        found: Model = getattr(self, field_of(parse(name).model_class))
+        found: Model = changed(self._of_class(parse(name)), self.tuned.get(name, {}), name)
         return found
+
+    def _of_class(self, name: ModelName) -> Any:
+        return getattr(self, field_of(name.model_class), None)
 
     def written(self) -> dict[str, Any]:
         """The settings as a plan holds them.
@@ -122,7 +132,7 @@ class NewIssuesConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
                 del settings[field_of(model_class)]
         if not self.insanity_filter:
             del settings["insanity_filter"]
-        return settings
+        return without_search(settings)
 
     @property
     def schedule(self) -> Schedule:

@@ -1,7 +1,7 @@
 """Settings of the rough-transfer study, each a key of its configuration file (Dhansoia 2025, tables 7 and 8)."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -12,6 +12,7 @@ from volforecast.models.rough.recipe import Recipe
 from volforecast.networks.architecture import Architecture
 from volforecast.networks.jobs import Schedule
 from volforecast.printable import printable
+from volforecast.studies.search_settings import RoughSearchSettings, without_search
 
 HAR = "HAR"
 INPUTS = ("daily", "weekly", "monthly", "change")
@@ -82,6 +83,7 @@ class RoughTransferConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_on
         mixed_precision: Compute in bfloat16 where it does not hurt much.
         confidence, replications: Of the model confidence sets.
         roughness_replications: Bootstrap replications behind the standard errors of Hurst exponents; 0 leaves them out.
+        search: How ``volforecast search`` judges hyperparameters; a study does not read it.
     """
 
     sources: tuple[str, ...] = ()
@@ -100,6 +102,7 @@ class RoughTransferConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_on
     confidence: float = 0.95
     replications: int = 5000
     roughness_replications: int = 200
+    search: RoughSearchSettings = RoughSearchSettings()
 
     def checked(self) -> "RoughTransferConfig":
         """The same settings with model names written out, HAR among them: everything is compared with it.
@@ -116,6 +119,7 @@ class RoughTransferConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_on
         if not self.horizons or min(self.horizons) < 1:
             raise ConfigError(f"horizons: {list(self.horizons)} are no numbers of days; give 1 or more, such as 1,5,22")
         _check_counts(self)
+        self.search.checked()
         _check_network(self.network)
         for name in ("pretraining", "fine_tuning"):
             _check_training(name, getattr(self, name))
@@ -139,6 +143,10 @@ class RoughTransferConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_on
             regimes=own.regimes,
             levels=own.levels if recipe.head == "quantiles" else (),
         )
+
+    def written(self) -> dict[str, Any]:
+        """The settings as a plan holds them: those of searches are none of a study."""
+        return without_search(msgspec.to_builtins(self))
 
     def schedule(self, recipe: Recipe, groups: tuple[str, ...]) -> Schedule:
         """How a model's network is trained."""

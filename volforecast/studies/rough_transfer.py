@@ -19,6 +19,8 @@ import numpy as np
 from msgspec import Struct
 
 from cluster.keys import unit_key
+from cluster.search.space import Value
+from cluster.search.study import Report, Search
 from cluster.study import NOTHING_KEPT, Checkpoint, Output, Plan, Results, Unit
 from volforecast.data.panel import Panel
 from volforecast.data.parquet import pack
@@ -27,6 +29,7 @@ from volforecast.models.rough import BENCHMARKS, NETWORKS
 from volforecast.models.rough.recipe import Recipe
 from volforecast.networks.architecture import components, groups
 from volforecast.studies import rough_costs as costs
+from volforecast.studies import search_rough
 from volforecast.studies.costs import Cost, Outlook, outlook
 from volforecast.studies.rough_config import RoughTransferConfig
 from volforecast.studies.rough_fits import Fits, benchmarks, confidence, pretrained, roughness
@@ -88,12 +91,12 @@ class RoughTransfer(Struct, frozen=True):
             parts = source_split(series[source], self._first, longest, data.tested_from)
             check_parts(series[source], parts, self._fewest, tested=False)
         for asset in (*sources, *targets):
-            self._task(data, asset, longest)
+            self.task(data, asset, longest)
         return data
 
     def plan(self, data: Histories) -> Plan:
         """All units: roughness, pre-trainings, stacks of networks, benchmarks, confidence sets."""
-        config = msgspec.to_builtins(msgspec.structs.replace(self.config, sources=data.sources, targets=data.targets))
+        config = msgspec.structs.replace(self.config, sources=data.sources, targets=data.targets).written()
         units = [self._unit(data, "roughness", {"asset": asset}) for asset in (*data.sources, *data.targets)]
         for horizon in self.config.horizons:
             began = self._pretrainings(data, horizon)
@@ -155,21 +158,21 @@ class RoughTransfer(Struct, frozen=True):
             tables = roughness(data.series[asset], role, self.config.seed, self.config.roughness_replications)
         elif unit.kind == "pretraining":
             horizon, model = int(where["horizon"]), str(where["model"])
-            merged = together([self._task(data, source, horizon) for source in data.sources])
-            asked = self._fits(model, horizon)
+            merged = together([self.task(data, source, horizon) for source in data.sources])
+            asked = self.fits(model, horizon)
             seeds = [int(seed) for seed in str(where["seeds"]).split(",")]
             tables = pretrained(asked, merged, "+".join(data.sources), seeds, checkpoint)
         elif unit.kind == "networks":
             horizon, model = int(where["horizon"]), str(where["model"])
             stack = read(str(where["networks"]))
-            tasks = {one.target: self._task(data, one.target, horizon) for one in stack}
+            tasks = {one.target: self.task(data, one.target, horizon) for one in stack}
             jobs = [(tasks[one.target], one.seed) for one in stack]
-            tables = self._fits(model, horizon).tables(jobs, needed, checkpoint)
+            tables = self.fits(model, horizon).tables(jobs, needed, checkpoint)
             counts["failed"] = sum(reason != "" for reason in tables["estimations"]["reason"].to_pylist())
         elif unit.kind == "benchmarks":
             horizon = int(where["horizon"])
             models = [model for model in self.config.models if model in BENCHMARKS]
-            tables = benchmarks(self._task(data, str(where["target"]), horizon), horizon, models, self.config.network)
+            tables = benchmarks(self.task(data, str(where["target"]), horizon), horizon, models, self.config.network)
         else:
             tables = confidence(str(where["target"]), int(where["horizon"]), needed, self.config)
         rows = sum(table.num_rows for table in tables.values())
@@ -178,6 +181,18 @@ class RoughTransfer(Struct, frozen=True):
     def summarise(self, plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
         """Published forecasts, learning curves, tables, report."""
         return summarise(plan, results)
+
+    def searches(self, data: Histories) -> list[Search]:
+        """One search for the hyperparameters of all networks that are asked for."""
+        return [search_rough.search(self, data)]
+
+    def trial(self, search: Search, data: Histories, values: Mapping[str, Value], report: Report) -> float:
+        """The loss of a point (:mod:`volforecast.studies.search_rough`)."""
+        return search_rough.trial(self, search, data, values, report)
+
+    def settings(self, best: Mapping[str, Mapping[str, Value]]) -> str:
+        """A configuration file with the best point of the search, by its name."""
+        return search_rough.as_settings(self.config, best)
 
     @property
     def _first(self) -> int:
@@ -193,7 +208,8 @@ class RoughTransfer(Struct, frozen=True):
             max(FEWEST, math.ceil((1 - outside) / outside)) if far or "Quantile HAR" in self.config.models else FEWEST
         )
 
-    def _task(self, data: Histories, asset: str, horizon: int) -> Task:
+    def task(self, data: Histories, asset: str, horizon: int) -> Task:
+        """What networks learn of an asset."""
         series = data.series[asset]
         if asset in data.sources:
             parts = source_split(series, self._first, horizon, data.tested_from)
@@ -201,11 +217,17 @@ class RoughTransfer(Struct, frozen=True):
             parts = split(len(series.x), self._first, horizon)
         return make_task(series, parts, horizon, self.config.network.inputs)
 
-    def _fits(self, model: str, horizon: int) -> Fits:
+    def fits(self, model: str, horizon: int) -> Fits:
+        """A network model at a horizon."""
         recipe = NETWORKS[model]
         architecture = self.config.architecture(recipe)
         schedule = self.config.schedule(recipe, groups(architecture))
         return Fits(model, horizon, recipe, architecture, schedule, self.config)
+
+    def begins_from(self, model: str, horizon: int) -> Fits | None:
+        """The model whose networks, trained on the sources, a model starts from."""
+        recipe = NETWORKS[model]
+        return self.fits(begins_as(recipe), horizon) if recipe.pretrained else None
 
     def _pretrainings(self, data: Histories, horizon: int) -> dict[tuple[str, int], Unit]:
         """By kind of network and seed: the units that train on the sources, each for several seeds."""
@@ -307,7 +329,7 @@ class RoughTransfer(Struct, frozen=True):
             return costs.confidence_cost(days, len(config.models), config.replications)
         recipe = NETWORKS[str(where["model"])]
         if kind == "pretraining":
-            rows = sum(len(self._source_rows(data, source)) for source in data.sources)
+            rows = sum(len(self.source_rows(data, source)) for source in data.sources)
             lengths = [rows] * len(str(where["seeds"]).split(","))
         else:
             lengths = [len(data.series[one.target].x) // 2 for one in read(str(where["networks"]))]
@@ -315,7 +337,8 @@ class RoughTransfer(Struct, frozen=True):
         parameters = sum(part.parameters for part in components(config.architecture(recipe)))
         return costs.training_cost(recipe, lengths, training.epochs, parameters, on_gpu=config.device == "cuda")
 
-    def _source_rows(self, data: Histories, source: str) -> np.ndarray[Any, Any]:
+    def source_rows(self, data: Histories, source: str) -> np.ndarray[Any, Any]:
+        """The rows of a source that networks are pre-trained on."""
         return source_split(data.series[source], self._first, max(self.config.horizons), data.tested_from).training
 
 

@@ -1,0 +1,5 @@
+"""XGB-GCT: XGB with the features that Granger-cause volatility (Darracq Paries et al. 2025, table 2)."""
+
+from volforecast.models.hourly.xgb import XGB
+
+MODEL = XGB(granger=True)
