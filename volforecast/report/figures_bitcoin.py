@@ -87,10 +87,9 @@ def spike_figure(
     if not shown:
         raise InputError(f"no forecasts by {', '.join(map(printable, models))}")
     own = own[own["model"].isin(shown)]
-    peak = own.loc[own["realized"].idxmax()]
     if iteration is not None:
         own = _some(own, "iteration", iteration)
-        peak = own.loc[own["realized"].idxmax()]
+    peak = own.iloc[int(own["realized"].to_numpy().argmax())]
     own = own[own["iteration"] == peak["iteration"]]
     distance = (pd.to_datetime(own["timestamp"]) - pd.Timestamp(peak["timestamp"])).abs()
     if ax is None:

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
 from cluster.keys import unit_key
+from cluster.search.space import Range, Value
 from cluster.search.study import Report, Search
 from cluster.study import NOTHING_KEPT, Checkpoint, Output, Plan, Results, Unit
 from volforecast.data.hourly import HourlyTable
@@ -41,6 +43,7 @@ from volforecast.studies.bitcoin_fits import (
 )
 from volforecast.studies.bitcoin_summary import summarise
 from volforecast.studies.costs import Cost, Outlook, outlook
+from volforecast.studies.search_settings import toml_table
 from volforecast.studies.units import versions
 
 WHOLE = 0  # the coordinate of the whole table
@@ -195,7 +198,7 @@ class BitcoinMixture(Struct, frozen=True):
                     unit = self._unit(data, "tuning", where)
                     cost = unit.cost / self._trials(model)
                     steps = costs.EPOCHS.get(model, 1)
-                    grid = dict(MODELS[model].grid)
+                    grid: dict[str, tuple[Value, ...] | Range] = dict(MODELS[model].grid)
                     found.append(Search(unit.key, _called("", where), where, grid, cost, 0.0, steps))
         return found
 
@@ -207,9 +210,9 @@ class BitcoinMixture(Struct, frozen=True):
         seeds = seeds_of(self.config, mode, model, iteration, numbers)
         return validation_loss(self._sample(data.table, mode), model, iteration, values, seeds, report)
 
-    def settings(self, best: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """The settings that take what a search has found."""
-        return {"hyperparameters": {name: dict(values) for name, values in best.items()}}
+    def settings(self, best: Mapping[str, Mapping[str, Any]]) -> str:
+        """What a search has found as a configuration file; ``--tuned`` reads the same from the search's folder."""
+        return "\n".join(toml_table(f'hyperparameters."{name}"', values) for name, values in best.items())
 
     def _sample(self, table: HourlyTable, mode: Mode) -> Sample:
         return Sample(table, mode, self.config.sentiment_lag)
@@ -289,8 +292,9 @@ def needs(model: str) -> frozenset[str]:
 
 def offered(table: HourlyTable) -> frozenset[str]:
     """What a table has."""
-    has = {"features": table.feature_names, "sentiment": table.index_names, "returns": ("returns",)}
-    return frozenset(name for name, columns in has.items() if columns)
+    returns = bool(np.isfinite(table.returns).any())
+    has = {"features": bool(table.feature_names), "sentiment": bool(table.index_names), "returns": returns}
+    return frozenset(name for name, there in has.items() if there)
 
 
 def _libraries(kind: str, model: str) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def columns(sample: Sample, rows: IntArray, windows: tuple[int, ...], lags: int)
 def ordinary(X: FloatArray, y: FloatArray, rows: FloatArray) -> FloatArray:
     """Least squares by the library's decomposition, cut at 0."""
     slopes = np.linalg.lstsq(np.column_stack([np.ones(len(X)), X]), y, rcond=None)[0]
-    return np.maximum(np.column_stack([np.ones(len(rows)), rows]) @ slopes, 0.0)
+    return np.asarray(np.maximum(np.column_stack([np.ones(len(rows)), rows]) @ slopes, 0.0))
 
 
 def consecutive(table: HourlyTable, row: int) -> list[int]:

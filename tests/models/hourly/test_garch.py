@@ -116,7 +116,7 @@ def test_an_estimation_that_does_not_converge_is_recorded(monkeypatch: pytest.Mo
 
 
 def test_returns_of_zero_are_no_estimation_but_no_error() -> None:
-    assert estimate(np.zeros(100)) == Parameters(0.0, pytest.approx(0.06), 0.94, 0.0, False)
+    assert estimate(np.zeros(100)) == pytest.approx((0.0, 0.06, 0.94, 0.0, False))
 
 
 def test_it_follows_the_volatility_of_real_hours() -> None:

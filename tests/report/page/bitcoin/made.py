@@ -46,7 +46,7 @@ def plain() -> Frames:
     return {name: table for name, table in _plain().items() if name not in left}
 
 
-def plan_of(modes: Sequence[str] = MODES, models: Sequence[str] = MODELS, features: str = "spread, bid_depth") -> Plan:
+def plan_of(modes: Sequence[str] = MODES, models: Sequence[str] = MODELS, features: str = "spread, ask_depth") -> Plan:
     config = {"mode": "both" if len(modes) > 1 else modes[0], "models": list(models), "seed": 1, "confidence": 0.95}
     units = tuple(
         Unit(f"{mode}{model}{iteration}", "forecasts", model, {"mode": mode, "model": model, "iteration": iteration})

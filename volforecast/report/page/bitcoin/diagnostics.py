@@ -2,12 +2,12 @@
 
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from volforecast.evaluation.hourly_order import ALL
 from volforecast.report import paper_bitcoin
-from volforecast.report.page.bitcoin.grids import SIGNIFICANCE, lines_of, p_text, rows_of, signed
-from volforecast.report.page.bitcoin.grids import Line as Line
+from volforecast.report.page.bitcoin.grids import SIGNIFICANCE, Line, lines_of, p_text, rows_of, signed
 from volforecast.report.page.grids import Cell, Grid
 
 _HYPOTHESES: Final = {"ADF": "a unit root", "KPSS": "stationarity", "Ljung-Box": "no autocorrelation"}
@@ -83,7 +83,7 @@ def _said() -> dict[str, tuple[int, int]]:
 
 def _short(p_value: float) -> str:
     """``.04``; ``<.01``."""
-    if pd.isna(p_value):
+    if np.isnan(p_value):
         return "\N{EN DASH}"
     if p_value < 0.01:
         return "<.01"

@@ -127,16 +127,16 @@ def spike(hourly: Hourly, tables: Tables, mode: str) -> list[Choice]:
         wanted = [name for name in wanted if shown[name].notna().any()]
         if not wanted:
             continue
-        at = truth.idxmax()
-        made = [f"{name} {shown.loc[at, name]:.3f}" for name in wanted if np.isfinite(float(shown.loc[at, name]))]
+        times = shown.index.to_numpy(dtype="datetime64[s]")
+        lines = {name: np.asarray(shown[name], dtype=np.float64) for name in wanted}
+        at = int(truth.to_numpy().argmax())
+        made = [f"{name} {path[at]:.3f}" for name, path in lines.items() if np.isfinite(path[at])]
         caption = (
-            f"The most volatile test hour begins {pd.Timestamp(at):%Y-%m-%d %H:%M} UTC: volatility {truth.max():.3f}; "
-            f"forecast {', '.join(made)}. Means over seeds."
+            f"The most volatile test hour begins {pd.Timestamp(times[at]):%Y-%m-%d %H:%M} UTC: volatility "
+            f"{truth.max():.3f}; forecast {', '.join(made)}. Means over seeds."
         )
         if wanted[-1] not in (LSTM, HAR):
             caption += f" {wanted[-1]}: the smallest RMSE of the other models."
-        times = shown.index.to_numpy(dtype="datetime64[s]")
-        lines = {name: np.asarray(shown[name], dtype=np.float64) for name in wanted}
         drawn = plots.against_actual(times, np.asarray(truth, dtype=np.float64), lines)
         label = names.block_words(block)
         choices.append(Choice(label, [Drawing(f"The largest spike of {label.lower()}", drawn, caption)]))

@@ -85,9 +85,9 @@ def render_bitcoin_report(
 
 
 def of_order_book(plan: Plan) -> bool:
-    """Whether features are of an order book: their names say so where the plan knows them."""
-    features = str(plan.about.get("data", {}).get("features", "spread"))
-    return "spread" in features or not features
+    """Whether features are of an order book, by their names; also if there are none."""
+    features = str(plan.about.get("data", {}).get("features", ""))
+    return not features or "ask_depth" in features
 
 
 def _coverage(plan: Plan, tables: Tables) -> str:

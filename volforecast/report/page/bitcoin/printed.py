@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from volforecast.evaluation.hourly_order import ALL, LOSSES, METRICS, mode_order
+from volforecast.evaluation.hourly_order import ALL, HAR, LOSSES, METRICS, mode_order
 from volforecast.report import paper_bitcoin
 from volforecast.report.page.bitcoin import diagnostics, grids, names
 from volforecast.report.page.bitcoin.drawings import of_mode
@@ -86,7 +86,8 @@ def compared(tables: Tables, mode: str, loss: str, modes: Sequence[str], config:
     own = own[own["loss"] == loss] if len(own) else own
     stem = loss.lower().replace(" ", "_")
     for against_har, words in ((True, "Against HAR"), (False, "Against the model that lacks what one adds")):
-        if len(own) and ((own["benchmark"] == grids.HAR) == against_har).any():
+        benchmarks = set(own["benchmark"]) if len(own) else set()
+        if (HAR in benchmarks) if against_har else benchmarks - {HAR}:
             caption = "Statistic (above zero: better than the other), and below it the two-sided p-value"
             grid = grids.tests(own, caption, against_har=against_har)
             name = f"tests_{'har' if against_har else 'pairs'}_{stem}_{mode}"

@@ -48,9 +48,6 @@ def _drawing(own: pd.DataFrame, model: str, mode: str) -> Drawing:
 
 
 def _chosen(own: pd.DataFrame, modes: Sequence[str], caption: str) -> Grid:
-    counts = (
-        own.assign(failed=own["status"] != "complete").groupby(["mode", "iteration"])["failed"].agg(["size", "sum"])
-    )
     best = own[own["chosen"].astype(bool)]
     values = [_read(str(text)) for text in best["values"]]
     keys = sorted({key for found in values for key in found})
@@ -60,7 +57,8 @@ def _chosen(own: pd.DataFrame, modes: Sequence[str], caption: str) -> Grid:
     for mode in modes:
         for block in sorted(set(own.loc[own["mode"] == mode, "iteration"].astype(int))):
             found, loss = rows.get((mode, block), {}), losses.get((mode, block), np.nan)
-            size, failed = (int(count) for count in counts.loc[(mode, block)])
+            here = own.loc[(own["mode"] == mode) & (own["iteration"] == block), "status"]
+            size, failed = len(here), int((here == "failed").sum())
             cells = [Cell(_value(found[key]) if key in found else NONE) for key in keys]
             cells += [Cell(NONE if np.isnan(loss) else f"{loss:.4f}"), Cell(f"{size}"), Cell(f"{failed}")]
             section = names.mode_words(mode) if len(modes) > 1 else ""
