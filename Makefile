@@ -47,6 +47,7 @@ bench: $(VENV)/bench-installed
 	for path in $(BENCHES); do OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 \
 		$(BIN)/python benchmarks/bench_$$path.py || exit 1; done
 	$(BIN)/python benchmarks/stacked_networks.py
+	$(BIN)/python benchmarks/stacked_mixtures.py
 
 # one whole forecast origin, selection and thirty models, both ways
 bench-study: $(VENV)/bench-installed

@@ -110,6 +110,9 @@ class Run:
         Of a rough-transfer run ``target, horizon, model, seed, date, forecast, realized, status``: the mean of log
         variance (natural logarithm of the decimal variance) over ``horizon`` days, of which ``date`` is the last.
 
+        Of a bitcoin-mixture run ``mode, iteration, model, seed, timestamp, forecast, realized, status``: volatility of
+        the hour after ``timestamp``, ``vol / 100``.
+
         Raises:
             InputError: Nothing is published yet.
         """
@@ -222,13 +225,15 @@ class Run:
             ax: Where to draw; None makes a figure.
 
         Raises:
-            InputError: There are no such forecasts.
+            InputError: There are no such forecasts; those of a bitcoin-mixture run are shown by :meth:`plot_spike`.
         """
         from volforecast.evaluation.rough_order import HAR, TRANSFER_LSTM
         from volforecast.report.figures import forecast_figure
         from volforecast.report.figures_rough import prediction_figure
 
         forecasts = self.forecasts
+        if "iteration" in forecasts:
+            raise InputError(f"{self.url}: a run of hours has no targets; call plot_spike or plot_gates")
         if "horizon" in forecasts:
             models = dict.fromkeys([model or TRANSFER_LSTM, HAR])
             return prediction_figure(forecasts, target, int(forecasts["horizon"].min()), tuple(models), ax)
@@ -262,6 +267,45 @@ class Run:
         from volforecast.report.figures_rough import roughness_figure
 
         return roughness_figure(self.tables, source, target, method)
+
+    def plot_gates(
+        self, model: str = "TM-G", iterations: tuple[int, ...] = (1, 6), mode: str | None = None
+    ) -> "Figure":
+        """Forecasts of a mixture and the weights of its components over time, of a bitcoin-mixture run.
+
+        Args:
+            model: A mixture.
+            iterations: Intervals shown, one beside the other.
+            mode: ``clean`` or ``paper``; None takes the first of the run's.
+
+        Raises:
+            InputError: The run has no such forecasts or gates.
+        """
+        from volforecast.report.figures_bitcoin import gating_figure
+
+        return gating_figure(self.forecasts, self.tables, model, iterations, mode)
+
+    def plot_spike(
+        self,
+        models: tuple[str, ...] = ("LSTM", "HAR"),
+        iteration: int | None = None,
+        mode: str | None = None,
+        ax: "Axes | None" = None,
+    ) -> "Axes":
+        """The most volatile hour of a bitcoin-mixture run, and what models forecast around it.
+
+        Args:
+            models: Their names.
+            iteration: The interval whose hour is meant; None takes the most volatile of all.
+            mode: ``clean`` or ``paper``; None takes the first of the run's.
+            ax: Where to draw; None makes a figure.
+
+        Raises:
+            InputError: The run has no such forecasts.
+        """
+        from volforecast.report.figures_bitcoin import spike_figure
+
+        return spike_figure(self.forecasts, models, iteration, mode, ax)
 
     def plot_errors(self, loss: str = "MSE", ax: "Axes | None" = None) -> "Axes":
         """Errors of all models relative to the naive forecast, all periods together: table 3 as a plot.

@@ -32,6 +32,8 @@ TUNE = {
     "TUNE_FORCE_TRIAL_CLEANUP_S": "1",  # where it ends with an error; a trial may take minutes to the next report
     "RAY_AIR_NEW_OUTPUT": "0",
 }
+# trials that wait for a CPU, beyond the CPUs: Tune ends an actor for which none waits, and starting one takes seconds
+WAITING = 8
 
 
 class Searched(NamedTuple):
@@ -212,7 +214,7 @@ def _tunes_surroundings() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
     try:
-        with session._environment(TUNE):
+        with session._environment(TUNE | {"TUNE_MAX_PENDING_TRIALS_PG": str(session.cpus() + WAITING)}):
             yield
     finally:
         logger.setLevel(level)

@@ -18,8 +18,10 @@ from volforecast.data.parquet import from_parquet
 from volforecast.evaluation.layout import printed
 from volforecast.evaluation.order import ALL
 from volforecast.printable import printable
+from volforecast.report.page.bitcoin.printed import BITCOIN
 from volforecast.report.page.names import is_papers
 from volforecast.report.page.rough.printed import ROUGH
+from volforecast.report.terminal_bitcoin import print_bitcoin_tables
 from volforecast.report.terminal_rough import print_rough_tables
 
 if TYPE_CHECKING:
@@ -82,10 +84,14 @@ def write_profile(path: str, usage: Usage) -> None:
 
 
 def print_tables(out: str) -> None:
-    """Table 3 of a results folder (first days: 6; rough-transfer: errors relative to HAR), and where the rest lies."""
+    """Table 3 of a results folder (or what stands in its place), and where the rest lies."""
     objects = Objects(out, create=False)
-    if objects.read("plan.json") is not None and ResultStore(out, create=False).plan().study == ROUGH:
+    study = ResultStore(out, create=False).plan().study if objects.read("plan.json") is not None else ""
+    if study == ROUGH:
         print_rough_tables(objects)
+        return
+    if study == BITCOIN:
+        print_bitcoin_tables(objects)
         return
     relative = _relative(objects)
     if relative is None:

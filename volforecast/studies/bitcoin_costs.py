@@ -11,18 +11,18 @@ SECONDS = {
     "Flexible HAR": 0.3,
     "HARX(10)": 0.05,
     "Flexible HARX(10)": 1.5,
-    "LSTM": 8.0,
+    "LSTM": 4.0,
     "TM-G": 0.15,
     "GCT TM-G": 0.15,
     "TM-SG": 0.15,
-    "IG-TM": 0.3,
+    "IG-TM": 0.2,
     "GARCH": 3.0,
     "XGB": 0.1,
     "SXGB": 0.1,
     "XGB-GCT": 0.3,
     "SXGB-GCT": 0.3,
 }
-EPOCHS = {"LSTM": 100, "TM-G": 1, "GCT TM-G": 1, "TM-SG": 1, "IG-TM": 1}  # most of a trial, where it reports them
+REPORTS = {"LSTM": 30, "TM-G": 10, "GCT TM-G": 10, "TM-SG": 10, "IG-TM": 10}  # losses of a trial on its way, at most
 PATHS: dict[str, Path] = {"LSTM": "networks", "GARCH": "GARCH"}
 
 

@@ -10,7 +10,7 @@ from cluster.study import Plan, Results, Unit
 from volforecast.data.parquet import to_parquet, unpack
 from volforecast.evaluation.hourly import tables as evaluated
 from volforecast.report import paper_bitcoin
-from volforecast.report.claims.verdicts import claims_table
+from volforecast.report.claims.bitcoin import bitcoin_claims
 
 Frames = dict[str, pd.DataFrame]
 HAR = "HAR"
@@ -47,7 +47,7 @@ def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:
     )
     if "ask_depth" in plan.about["data"]["features"] and paper_bitcoin.of_its_hours(forecasts):
         tables |= paper_bitcoin.beside(tables["metrics"])
-        tables["claims"] = claims_table(tables, plan.study)
+        tables["claims"] = bitcoin_claims(tables)
     for name, table in sorted(tables.items()):
         yield f"tables/{name}.parquet", _parquet(table)
         yield f"tables/{name}.csv", table.to_csv(index=False, lineterminator="\n").encode()

@@ -92,6 +92,8 @@ class DualLSTM:
             "epochs": " ".join(f"{one.best_epoch} of {len(one.curve)}" for one in found),
             "training loss": " ".join(f"{unit * one.curve[-1]:.4f}" for one in found),
         }
+        if settings.plain:
+            details["dead outputs"] = f"{sum(not row.any() for row in forecast)} of {len(found)}"
         return Forecasts(forecast, details=details, reasons=reasons)
 
     def _settings(self, sample: Sample, values: Values) -> "Settings":

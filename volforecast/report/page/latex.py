@@ -12,6 +12,7 @@ import pandas as pd
 from cluster.store import ResultStore
 from cluster.study import Plan
 from volforecast.data.parquet import from_parquet
+from volforecast.report.page.bitcoin.printed import BITCOIN, printed_bitcoin
 from volforecast.report.page.grids import Cell, Grid, Row
 from volforecast.report.page.printed import Printed, printed_tables
 from volforecast.report.page.rough.printed import ROUGH, printed_rough
@@ -70,9 +71,12 @@ def latex_tables(
     Args:
         tables: A run's tables by name.
         config: The plan's configuration.
-        study: The plan's study: ``rough-transfer`` has tables of its own.
+        study: The plan's study: ``rough-transfer`` and ``bitcoin-mixture`` have tables of their own.
     """
-    entries = printed_rough(tables, config) if study == ROUGH else printed_tables(tables, config)
+    if study == BITCOIN:
+        entries = printed_bitcoin(tables, config)
+    else:
+        entries = printed_rough(tables, config) if study == ROUGH else printed_tables(tables, config)
     for entry in entries:
         yield f"tables/{entry.name}.tex", document(entry).encode()
 

@@ -22,7 +22,8 @@ def stationarity(table: pd.DataFrame, caption: str) -> Grid:
         caption: What the numbers are.
     """
     lines: list[Line] = []
-    for row in lines_of(table):
+    places = {name: place for place, name in enumerate(dict.fromkeys(table["series"]))}
+    for row in sorted(lines_of(table), key=lambda row: places[row.series]):
         cells = [
             Cell(signed(float(row.statistic), 2, plus=False) if pd.notna(row.statistic) else "n/a"),
             Cell(p_text(float(row.p_value))),

@@ -105,7 +105,8 @@ def _leader(tables: Tables, mode: str, errors: "pd.Series[float]", found: Mappin
     best = str(others.idxmin())
     test = _against(found, best)
     ratio = float(others[best] / errors[HAR])
-    text = f"The best of {counted(len(others), 'other model')}, {best}, has an RMSE of {others[best]:.4f}, "
+    first = f"The best of {len(others)} other models, {best}," if len(others) > 1 else best
+    text = f"{first} has an RMSE of {others[best]:.4f}, "
     text += f"{compared(ratio)} HAR\N{RIGHT SINGLE QUOTATION MARK}s {errors[HAR]:.4f}"
     if not np.isnan(test.p_value):
         text += f" (p {_p(test.p_value)}"
@@ -123,8 +124,10 @@ def _leader(tables: Tables, mode: str, errors: "pd.Series[float]", found: Mappin
             f"; that is of the average over {seeds} seeds, while a single seed has {value:.4f} on average "
             f"(\N{PLUS-MINUS SIGN} {spread:.4f})"
         )
-    text += f". {len(worse)} of {tested} are worse than HAR beyond chance" if tested else ""
-    text += f": {_listed(worse)}." if worse else "."
+    if tested > 1:
+        text += f". {len(worse)} of {tested} are worse than HAR beyond chance"
+        text += f": {_listed(worse)}" if worse else ""
+    text += "."
     if ratio < 1.0 and len(others) > 1:
         text += " The best was picked after the fact, which flatters it."
     return [text]
