@@ -13,9 +13,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2, f
-from statsmodels.tools.sm_exceptions import InterpolationWarning
-from statsmodels.tsa.stattools import adfuller, kpss
+from scipy.special import chdtrc, fdtrc
 
 from volforecast.data.hourly import FloatArray, IntArray
 from volforecast.hourly_rows import Sample
@@ -114,7 +112,7 @@ def granger(sample: Sample, rows: IntArray, cause: str, most_lags: int = MOST_LA
         known = np.isfinite(other).all(axis=1)
         statistic = _f_statistic(sample.y[targets][known], own[known], other[known])
         count = int(known.sum())
-        p = float(f.sf(statistic, lag, count - 2 * lag - 1)) if np.isfinite(statistic) else np.nan
+        p = float(fdtrc(lag, count - 2 * lag - 1, statistic)) if np.isfinite(statistic) else np.nan
         found.append((lag, statistic, p, bool(p < LEVEL), count))
     return pd.DataFrame(found, columns=["lag", "statistic", "p_value", "rejected", "rows"])
 
@@ -145,7 +143,7 @@ def stationarity(sample: Sample, rows: IntArray) -> pd.DataFrame:
     table = autocorrelation(sample, rows, max(LJUNG_BOX_LAGS))
     for lags in LJUNG_BOX_LAGS:
         statistic = _ljung_box(table["value"].to_numpy()[:lags], table["pairs"].to_numpy()[:lags], len(rows))
-        p = float(chi2.sf(statistic, lags)) if np.isfinite(statistic) else np.nan
+        p = float(chdtrc(lags, statistic)) if np.isfinite(statistic) else np.nan
         found.append((VOLATILITY, "Ljung-Box", statistic, p, bool(p < LEVEL), lags, len(rows)))
     return pd.DataFrame(found, columns=["series", "test", "statistic", "p_value", "rejected", "lags", "rows"])
 
@@ -225,6 +223,8 @@ def _f_statistic(y: FloatArray, own: FloatArray, other: FloatArray) -> float:
 def _adf(values: FloatArray) -> tuple[float, float, int]:
     if len(values) < 30:  # its own lags need as many
         return np.nan, np.nan, 0
+    from statsmodels.tsa.stattools import adfuller  # seconds, which who only asks for a study does not need
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # newer versions offer an object in place of the tuple
         statistic, p, lags = adfuller(values)[:3]
@@ -234,6 +234,9 @@ def _adf(values: FloatArray) -> tuple[float, float, int]:
 def _kpss(values: FloatArray) -> tuple[float, float, int]:
     if len(values) < 30:
         return np.nan, np.nan, 0
+    from statsmodels.tools.sm_exceptions import InterpolationWarning
+    from statsmodels.tsa.stattools import kpss
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", InterpolationWarning)  # its table ends at 0.01 and 0.1; we say so

@@ -57,12 +57,14 @@ class Sample:
         """Labels of all rows, ``vol / 100``, shape (n,)."""
         return self.table.vol / 100.0
 
-    def blocks(self, iteration: int, *, har: bool = False) -> Blocks:
+    def blocks(self, iteration: int, *, har: bool = False, dropped: int = 0) -> Blocks:
         """Rows of an iteration.
 
         Args:
             iteration: 1 to 6.
             har: Whether they are for a model of the HAR family, which has its own in paper mode.
+            dropped: Rows by which those are later in the table: the authors leave out the rows that lack a lagged
+                feature before they cut the intervals.
         """
         cut = np.array_split(np.arange(len(self.table)), INTERVALS)
         first = iteration - 1
@@ -72,7 +74,7 @@ class Sample:
         train, valid = np.concatenate(cut[first : first + 3]), cut[first + 3][EMBARGO:]
         refit, test = np.concatenate(cut[first : first + 4]), cut[first + 4][EMBARGO:]
         if self.mode == "paper" and har:
-            test = cut[first + 4]
+            test = cut[first + 4] + dropped
             longest = 4 * len(cut[0])
             refit = np.arange(max(1, test[0] - longest), test[0])
             usable = np.ones(len(self.table), dtype=bool)

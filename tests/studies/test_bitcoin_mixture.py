@@ -68,8 +68,8 @@ def test_every_model_forecasts_every_hour_of_the_test_block() -> None:
             continue
         mode, model = str(unit.coordinates["mode"]), str(unit.coordinates["model"])
         found = unpack(payloads[unit.key], "forecasts")["forecasts"].to_pandas()
-        har = model in MODELS and MODELS[model].har
-        rows = Sample(some_hours(), mode).blocks(6, har=har).test  # type: ignore[arg-type]
+        sample = Sample(some_hours(), mode)  # type: ignore[arg-type]
+        rows = (bitcoin_fits.rows_of(sample, model, 6) if model in MODELS else sample.blocks(6)).test
         random = model in MODELS and MODELS[model].random
         seeds = {"LSTM": [1], "LSTM x GARCH": [1]}.get(model, [1, 2] if random or model in HYBRIDS else [0])
         if model == "SXGB x GARCH" and not MODELS["SXGB"].random:

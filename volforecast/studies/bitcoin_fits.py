@@ -12,7 +12,7 @@ from cluster.search.study import Report
 from cluster.search.within import EarlyStopping, best, search_within
 from cluster.study import Checkpoint
 from volforecast.errors import FitError
-from volforecast.hourly_rows import Mode, Sample
+from volforecast.hourly_rows import Blocks, Mode, Sample
 from volforecast.models.hourly import HYBRIDS, MODELS
 from volforecast.models.hourly.hybrid import averaged
 from volforecast.models.hourly.protocol import Forecasts, Value, rmse
@@ -36,6 +36,11 @@ def seeds_of(config: BitcoinMixtureConfig, mode: Mode, model: str, iteration: in
     return [seed_of(config.seed, "bitcoin-mixture", mode, model, iteration, number) for number in numbers]
 
 
+def rows_of(sample: Sample, model: str, iteration: int) -> Blocks:
+    """The rows of a model on one iteration."""
+    return sample.blocks(iteration, har=MODELS[model].har, dropped=MODELS[model].dropped)
+
+
 def validation_loss(
     sample: Sample, model: str, iteration: int, values: Mapping[str, Value], seeds: Sequence[int], report: Report
 ) -> float:
@@ -44,7 +49,7 @@ def validation_loss(
     Raises:
         FitError: No seed has a forecast.
     """
-    blocks = sample.blocks(iteration, har=MODELS[model].har)
+    blocks = rows_of(sample, model, iteration)
     found = MODELS[model].forecast(sample, blocks.train, blocks.valid, values, seeds, report)
     losses = [rmse(forecast, sample.y[blocks.valid]) for forecast in found.forecast if np.isfinite(forecast).all()]
     if not losses:
@@ -111,7 +116,7 @@ def forecast_tables(
     Raises:
         FitError: It cannot be estimated on these rows.
     """
-    blocks = sample.blocks(iteration, har=MODELS[model].har)
+    blocks = rows_of(sample, model, iteration)
     numbers = config.seeds_of(model)
     seeds = seeds_of(config, sample.mode, model, iteration, numbers)
     found = MODELS[model].forecast(sample, blocks.refit, blocks.test, values, seeds)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.linear_model import Lasso  # type: ignore[import-untyped]
-from sklearn.model_selection import TimeSeriesSplit  # type: ignore[import-untyped]
+from sklearn.linear_model import Lasso
+from sklearn.model_selection import TimeSeriesSplit
 
 from tests.examples import examples
 from tests.models.hourly.naive_hourly import changed, columns, made_table, ordinary, real_table

@@ -22,6 +22,7 @@ class FlexibleHAR:
     """The penalty is chosen within the rows learnt from, so there is nothing to choose outside."""
 
     har = True
+    dropped = 0
     random = False
     needs: ClassVar[frozenset[str]] = frozenset()
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {}

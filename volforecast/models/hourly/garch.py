@@ -30,6 +30,7 @@ class GARCH:
     """Estimated by each forecast's own window; ``grid`` holds the windows tried, in hours."""
 
     har = False
+    dropped = 0
     random = False
     needs: ClassVar[frozenset[str]] = frozenset({"returns"})
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {"window": (75, 150, 300, 500)}

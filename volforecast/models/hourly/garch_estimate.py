@@ -7,7 +7,6 @@ import warnings
 from typing import Final, NamedTuple
 
 import numpy as np
-from arch import arch_model
 
 from volforecast.data.hourly import FloatArray
 
@@ -37,6 +36,8 @@ def estimate(returns: FloatArray) -> Parameters:
     Args:
         returns: Per cent, oldest first, finite, shape (n,).
     """
+    from arch import arch_model  # brings matplotlib, which who only asks for a study does not need
+
     seen = float(np.mean(returns**2))
     if seen > 0.0:
         with warnings.catch_warnings(), np.errstate(all="ignore"):

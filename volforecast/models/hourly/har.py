@@ -15,6 +15,7 @@ class HAR:
     """Nothing to choose, nothing to draw."""
 
     har = True
+    dropped = 0
     random = False
     needs: ClassVar[frozenset[str]] = frozenset()
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {}

@@ -44,6 +44,11 @@ class HARX:
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {}
 
+    @property
+    def dropped(self) -> int:
+        """The rows without all lags."""
+        return self.lags
+
     def forecast(
         self,
         sample: Sample,

@@ -10,9 +10,9 @@ import warnings
 from typing import Final, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
-from sklearn.linear_model import LassoCV  # type: ignore[import-untyped]
-from sklearn.model_selection import TimeSeriesSplit  # type: ignore[import-untyped]
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LassoCV
+from sklearn.model_selection import TimeSeriesSplit
 
 from volforecast.data.hourly import FloatArray, IntArray
 from volforecast.errors import FitError

@@ -50,6 +50,7 @@ class DualLSTM:
     device: str = "cpu"
 
     har = False
+    dropped = 0
     random = True
     needs: ClassVar[frozenset[str]] = frozenset()
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = GRID

@@ -56,6 +56,7 @@ class TemporalMixture:
     granger: bool = False
 
     har = False
+    dropped = 0
     random = True
     reports = REPORTS
 

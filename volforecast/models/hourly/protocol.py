@@ -40,6 +40,10 @@ class HourlyModel(Protocol):
         """Whether it is of the HAR family (it has rows of its own in paper mode)."""
 
     @property
+    def dropped(self) -> int:
+        """Rows by which those of the HAR family are later in paper mode (:meth:`Sample.blocks`)."""
+
+    @property
     def random(self) -> bool:
         """Whether it draws random numbers, so that it is run from several seeds."""
 

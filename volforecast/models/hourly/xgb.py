@@ -32,6 +32,7 @@ class XGB:
     granger: bool = False
 
     har = False
+    dropped = 0
     random = False
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = GRID
 
@@ -88,7 +89,9 @@ class XGB:
         """Volatility in per cent, then sentiment, then features, shape (rows, columns)."""
         parts = [100.0 * sample.vol_lags(rows, LAGS), 100.0 * sample.vol_means(rows, HOURS)]
         if self.sentiment:
-            parts += [sample.sentiment_lags(rows, 1), sample.orthogonal(rows, train)[:, None]]
+            parts.append(sample.sentiment_lags(rows, 1))
+            if len(sample.table.index_names) > 1:  # of one index the aggregate leaves nothing unexplained
+                parts.append(sample.orthogonal(rows, train)[:, None])
         if names:
             parts.append(sample.feature_lags(rows, 1, names)[:, 0, :])
         columns = np.column_stack(parts)
