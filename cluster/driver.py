@@ -87,7 +87,7 @@ def run_study(
     done = store.committed()
     resumed = len(done.intersection(keys))
     usage: Usage | None = None
-    with _sigterm_interrupts(), Display(plan.study, quiet=quiet) as display:
+    with sigterm_interrupts(), Display(plan.study, quiet=quiet) as display:
         if sources:
             display.stage("taking over")
         taken = take_over(store, sources, set(keys) - done)
@@ -202,7 +202,7 @@ def describe(plan: Plan) -> bytes:
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
+def sigterm_interrupts() -> Iterator[None]:
     """Let SIGTERM, which is how clusters and job managers stop a driver, end a run as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -7,6 +7,7 @@ EngineError
 ├── ClusterError         Ray cannot do what was asked: no such address, no GPU, too little memory
 │   └── ClusterLostError the cluster has gone in the middle of a run: nothing is wrong with the request
 ├── CorruptPartError     a stored part does not have the bytes that were committed
+├── SearchError          a search cannot be made as asked, or none of its trials came to anything (cluster.search)
 └── NondeterminismError  two attempts at one unit gave different bytes: a defect, never to be ignored
 """
 

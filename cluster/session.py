@@ -63,7 +63,7 @@ def ray_session(
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     # ray reads its settings once, when it is first imported
-    with _environment(ALONE if address is None else {}):
+    with environment(ALONE if address is None else {}):
         import ray
 
     if ray.is_initialized():
@@ -110,12 +110,12 @@ def _knock(address: str) -> None:
 def _private(workers: int | None, object_store_mib: int | None, gpus: int | None) -> Iterator[None]:
     import ray
 
-    with _short_folder() as folder:
+    with short_folder() as folder:
         _check_disk(folder)  # Ray would try for half a minute
         try:
             try:
                 # inherited by the workers: cheaper than a runtime environment
-                with _environment(THREADS | ALONE), _sigterm_kept():
+                with environment(THREADS | ALONE), _sigterm_kept():
                     ray.init(
                         address="local",
                         num_cpus=workers,
@@ -157,7 +157,7 @@ def _check_disk(folder: str) -> None:
 
 
 @contextmanager
-def _short_folder() -> Iterator[str]:
+def short_folder() -> Iterator[str]:
     """A temporary folder below which Ray can put its sockets, whose paths may have 107 characters.
 
     Folders of drivers that were killed before they could remove them are removed first: spilled data may fill a disk.
@@ -188,7 +188,7 @@ def _of_ours(path: str, flags: int) -> int:
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: dict[str, str]) -> Iterator[None]:
     """Set variables for as long as the block lasts."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

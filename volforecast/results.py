@@ -177,6 +177,8 @@ class Run:
         from volforecast.studies import STUDIES
 
         plan = self.plan
+        if plan.study.startswith("search:"):
+            raise ConfigError(f"{self.url} holds a search, which has no report; its trials are in tables/trials.csv")
         if plan.study not in STUDIES:
             raise ConfigError(f"{self.url} holds a study called {plan.study!r}, which this version does not know")
         study_type = STUDIES[plan.study]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cluster import session, watch
 from cluster.coordinator import Coordinator
-from cluster.driver import ROUNDS, _sigterm_interrupts, describe
+from cluster.driver import ROUNDS, describe, sigterm_interrupts
 from cluster.errors import ClusterError, ClusterLostError, CorruptPartError, NondeterminismError, StoreError
 from cluster.progress import Display
 from cluster.search.book import LOST, Book, Point
@@ -106,7 +106,7 @@ def run_searches(
     store.objects.replace("study.json", describe(plan))
     resumed: int | None = None
     run = Trials(store, plan, searches, asked)
-    with _sigterm_interrupts(), Display(plan.study, quiet=quiet) as display:
+    with sigterm_interrupts(), Display(plan.study, quiet=quiet) as display:
         for _ in range(ROUNDS):
             try:
                 trials = stored_trials(store, plan)
@@ -165,7 +165,7 @@ class Trials:
 
         desk = Desk(book, settle, lambda point, reason: self._note_loss(point, reason))
         display(coordinator, book.missing)
-        with session._short_folder() as folder, _tunes_surroundings(), _watched(desk):
+        with session.short_folder() as folder, _tunes_surroundings(), _watched(desk):
             try:
                 run_tune(study, data, desk, folder, early_stopping=early_stopping)
             except (Exception, KeyboardInterrupt, LeaveError) as error:
@@ -214,7 +214,7 @@ def _tunes_surroundings() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
     try:
-        with session._environment(TUNE | {"TUNE_MAX_PENDING_TRIALS_PG": str(session.cpus() + WAITING)}):
+        with session.environment(TUNE | {"TUNE_MAX_PENDING_TRIALS_PG": str(session.cpus() + WAITING)}):
             yield
     finally:
         logger.setLevel(level)

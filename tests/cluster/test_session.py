@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.session import LONGEST, THREADS, _short_folder, ray_session
+from cluster.session import LONGEST, THREADS, ray_session, short_folder
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 
@@ -61,7 +61,7 @@ def test_sockets_fit_below_any_temporary_folder(tmp_path: Path, monkeypatch: pyt
     long = tmp_path / ("a" * 80)
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
-    with _short_folder() as folder:
+    with short_folder() as folder:
         assert Path(folder).is_dir()
         assert len(folder) <= LONGEST + 12
     assert not Path(folder).exists()
@@ -75,7 +75,7 @@ def test_what_a_killed_driver_left_is_removed_and_nothing_else(
     for folder in (killed / "session", short_path / "vf-not-ours", short_path / "other"):
         folder.mkdir(parents=True)
     (killed / "claim").touch()
-    with _short_folder() as first, _short_folder() as second:
+    with short_folder() as first, short_folder() as second:
         assert {path.name for path in short_path.iterdir()} == {
             "vf-not-ours",
             "other",

@@ -1,6 +1,6 @@
 """A small simulated table of hours and a study of it with few seeds and trials."""
 
-import json
+from dataclasses import replace
 from functools import cache
 
 from volforecast.data.hourly import HourlyTable
@@ -25,6 +25,15 @@ def some_hours(seed: int = 5) -> HourlyTable:
     return simulate_hourly(HourlySettings(hours=900, gaps=1), seed)
 
 
+@cache
+def few_features() -> HourlyTable:
+    """The same with three of the features: a Lasso goes through eleven lags of each."""
+    table = some_hours()
+    kept = [table.feature_names.index(name) for name in ("spread", "ask_depth", "bid_volume")]
+    names = tuple(table.feature_names[column] for column in kept)
+    return replace(table, features=table.features[:, kept], feature_names=names)
+
+
 def a_study(**changes: object) -> BitcoinMixture:
     """The study with settings changed."""
     given = {field: getattr(SMALL, field) for field in SMALL.__struct_fields__} | changes
@@ -41,8 +50,3 @@ def first_points(
         if model not in HYBRIDS and MODELS[model].grid
         for iteration in iterations
     }
-
-
-def as_text(values: dict[str, object]) -> str:
-    """As the ``trials`` table holds a point."""
-    return json.dumps(values, sort_keys=True)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from cluster.study import Plan, Study, Unit
 
 
@@ -15,7 +17,8 @@ def computed(study: Study, data: Any, plan: Plan) -> dict[str, bytes]:
         if unit.sharded:
             query = study.query(data, unit)
             answers = [study.scan(shard, query) for shard in shards]
-        payloads[unit.key] = study.run(unit, data, {need: payloads[need] for need in unit.needs}, answers).payload
+        with threadpool_limits(limits=1):  # as the engine's workers
+            payloads[unit.key] = study.run(unit, data, {need: payloads[need] for need in unit.needs}, answers).payload
     return payloads
 
 

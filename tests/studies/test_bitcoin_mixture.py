@@ -1,6 +1,7 @@
 """The bitcoin-mixture study's units, computed in this process: what comes out, on what it depends, what it refuses."""
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -10,9 +11,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from cluster.study import NOTHING_KEPT, Plan
-from tests.studies.bitcoin_hours import SMALL, a_study, first_points, some_hours
+from tests.studies.bitcoin_hours import SMALL, a_study, few_features, first_points, some_hours
 from tests.studies.in_process import computed, tables_of
 from volforecast.data.hourly import HourlyTable
 from volforecast.data.parquet import unpack
@@ -32,7 +34,7 @@ def whole() -> tuple[BitcoinMixture, Plan, dict[str, bytes]]:
     """All models in both modes on one iteration, with every unit's payload."""
     given = first_points("LSTM", mode="clean") | first_points("LSTM", mode="paper")
     study = a_study(mode="both", iterations=(6,), hyperparameters=given)
-    data = study.load(some_hours())
+    data = study.load(few_features())
     plan = study.plan(data)
     return study, plan, computed(study, data, plan)
 
@@ -55,7 +57,8 @@ def forecasts_of(study: BitcoinMixture, table: HourlyTable) -> pd.DataFrame:
     for unit in plan.units:
         if unit.kind in ("tuning", "forecasts"):
             inputs = {need: payloads[need] for need in unit.needs}
-            payloads[unit.key] = study.run(unit, data, inputs, ()).payload
+            with threadpool_limits(limits=1):
+                payloads[unit.key] = study.run(unit, data, inputs, ()).payload
     kept = [payloads[unit.key] for unit in plan.units if unit.kind == "forecasts"]
     return pd.concat([unpack(part, "forecasts")["forecasts"].to_pandas() for part in kept], ignore_index=True)
 
@@ -141,7 +144,6 @@ def test_it_publishes_tables_and_a_page() -> None:
         assert len(frame(files, f"tables/{name}.parquet")), name
     page = files["report.html"].decode()
     assert "GCT TM-G" in page
-    assert "http-equiv" not in page
 
 
 def test_a_run_of_some_models_in_one_mode_is_published_too() -> None:
@@ -255,10 +257,8 @@ def test_its_searches_are_the_tuning_units() -> None:
     searches = study.searches(data)
     assert {search.name for search in searches} == set(tuning)
     garch = next(search for search in searches if search.name == "clean/GARCH/6")
-    window = garch.space["window"]
-    assert isinstance(window, tuple)
     trials = unpack(study.run(tuning["clean/GARCH/6"], data, {}, ()).payload)["trials"].to_pandas()
-    loss = study.trial(garch, data, {"window": window[0]}, lambda step, loss: None)
-    assert loss == trials.loc[trials["values"] == f'{{"window": {window[0]}}}', "loss"].item()
+    tried = trials.iloc[0]
+    assert study.trial(garch, data, json.loads(tried["values"]), lambda step, loss: None) == tried["loss"]
     with pytest.raises(ConfigError, match="no hyperparameters"):
         a_study(models=("HAR",)).searches(data)
