@@ -52,6 +52,7 @@ def search_within(
     early: EarlyStopping | None = None,
     fails: tuple[type[Exception], ...] = (),
     first: Mapping[str, Value] | None = None,
+    demand: bool = True,
 ) -> list[Trial]:
     """All trials of a search, computed here; they depend on nothing but the objective and what is asked.
 
@@ -64,12 +65,13 @@ def search_within(
         early: Stop trials that fall behind; None lets all come to their end.
         fails: Errors after which a trial counts as failed, with the reason; any other ends the search.
         first: A point to be tried before any other.
+        demand: Whether it is an error if no trial is complete.
 
     Returns:
         The trials in order of number.
 
     Raises:
-        SearchError: What is asked breaks a rule, or no trial is complete.
+        SearchError: What is asked breaks a rule, or, on demand, no trial is complete.
     """
     space = checked_space(space)
     about = encode([space_text(space), msgspec.to_builtins(asked), msgspec.to_builtins(early), dict(first or {})])
@@ -83,7 +85,8 @@ def search_within(
             trials.append(run_trial(objective, len(trials), values, fails, falls_behind))
             if checkpoint.due():
                 checkpoint.save(msgspec.json.encode(_State(about.decode(), tuple(trials))))
-    best(trials)
+    if demand:
+        best(trials)
     return trials
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from cluster.study import NOTHING_KEPT, Plan
+from cluster.study import Plan
 from tests.studies.bitcoin_hours import SMALL, a_study, few_features, first_points, some_hours
 from tests.studies.in_process import computed, tables_of
 from volforecast.data.hourly import HourlyTable
@@ -218,17 +218,31 @@ def test_a_table_that_is_too_short_is_refused() -> None:
         a_study().load(short)
 
 
-def test_a_model_that_cannot_be_estimated_fails_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_cannot_be_estimated_is_named_and_the_others_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*words: object) -> object:
         raise FitError("GARCH did not converge on any window")
 
+    monkeypatch.setattr(bitcoin_fits, "validation_loss", refuse)
     study = a_study(models=("GARCH",), iterations=(6,))
     data = study.load(some_hours())
     plan = study.plan(data)
-    tuning = next(unit for unit in plan.units if unit.kind == "tuning")
-    monkeypatch.setattr(bitcoin_fits, "validation_loss", refuse)
-    with pytest.raises(FitError, match="did not converge"):
-        study.run(tuning, data, {}, (), NOTHING_KEPT)
+    payloads = computed(study, data, plan)
+    files = tables_of(study, plan, payloads)
+    trials = frame(files, "tables/trials.parquet")
+    assert (trials["status"] == "failed").all()
+    assert not trials["chosen"].any()
+    rows = frame(files, "forecasts/clean-6.parquet")
+    lost = rows[rows["model"] == "GARCH"]
+    assert (lost["status"] == "failed").all()
+    assert lost["forecast"].isna().all()
+    told = frame(files, "tables/estimations.parquet").query("model == 'GARCH' and detail == 'failed'")
+    assert "did not converge on any window" in told["text"].item()
+    sets = frame(files, "tables/confidence_sets.parquet")
+    assert set(sets.loc[sets["model"] == "GARCH", "status"]) == {"missing"}
+    assert sets.loc[sets["model"] == "HAR", "included"].all()
+    unit = next(unit for unit in plan.units if unit.name == "clean/GARCH/6")
+    inputs = {need: payloads[need] for need in unit.needs}
+    assert study.run(unit, data, inputs, ()).counts["failed"] == 1
 
 
 def test_a_units_key_knows_what_changes_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

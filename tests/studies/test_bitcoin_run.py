@@ -29,7 +29,9 @@ MODELS = "Flexible HAR,XGB,TM-G,GARCH"
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a table of hours and settings."""
     folder = tmp_path_factory.mktemp("bitcoin")
-    assert main(["simulate-hourly", "--out", str(folder / "hours"), "--hours", "900", "--seed", "5"]) == 0
+    assert (
+        main(["simulate-hourly", "--out", str(folder / "hours"), "--hours", "900", "--gaps", "1", "--seed", "5"]) == 0
+    )
     (folder / "short.toml").write_text(CONFIG)
     return folder
 

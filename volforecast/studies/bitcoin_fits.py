@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cluster.search.space import Asked, SearchError, Trial, trial_count
+from cluster.search.space import Asked, Trial, trial_count
 from cluster.search.study import Report
 from cluster.search.within import EarlyStopping, best, search_within
 from cluster.study import Checkpoint
@@ -58,11 +58,7 @@ def validation_loss(
 
 
 def tuned(sample: Sample, model: str, iteration: int, config: BitcoinMixtureConfig, checkpoint: Checkpoint) -> Tables:
-    """The trials of a model's hyperparameters on one iteration.
-
-    Raises:
-        FitError: All have failed.
-    """
+    """The trials of a model's hyperparameters on one iteration; none is chosen where all have failed."""
     settings = config.search_of(model)
     seed = seed_of(config.seed, "search", sample.mode, model, iteration)
     asked = asked_of(model, settings, seed)
@@ -73,17 +69,16 @@ def tuned(sample: Sample, model: str, iteration: int, config: BitcoinMixtureConf
         return validation_loss(sample, model, iteration, values, seeds, report)
 
     early = EarlyStopping() if model in HEAVY else None
-    try:
-        trials = search_within(objective, MODELS[model].grid, asked, checkpoint, early=early, fails=(FitError,))
-    except SearchError as error:
-        raise FitError(str(error)) from error  # of this model; the run goes on
+    grid = MODELS[model].grid
+    trials = search_within(objective, grid, asked, checkpoint, early=early, fails=(FitError,), demand=False)
     frame = trial_rows(sample.mode, model, iteration, trials)
     return {"trials": pa.Table.from_pandas(frame, preserve_index=False)}
 
 
 def trial_rows(mode: Mode, model: str, iteration: int, trials: Sequence[Trial]) -> pd.DataFrame:
     """Trials as the ``trials`` table has them."""
-    chosen = best(list(trials)).number
+    complete = any(trial.status == "complete" for trial in trials)
+    chosen = best(list(trials)).number if complete else None
     rows = [
         (
             mode,
@@ -103,23 +98,42 @@ def trial_rows(mode: Mode, model: str, iteration: int, trials: Sequence[Trial]) 
 
 
 def chosen_values(trials: pd.DataFrame) -> dict[str, Value]:
-    """The hyperparameters that won."""
-    found: dict[str, Value] = json.loads(trials.loc[trials["chosen"], "values"].iloc[0])
+    """The hyperparameters that won.
+
+    Raises:
+        FitError: All trials have failed.
+    """
+    won = trials.loc[trials["chosen"], "values"]
+    if not len(won):
+        raise FitError(f"none of {len(trials)} trials of its hyperparameters is complete ({trials['reason'].iloc[0]})")
+    found: dict[str, Value] = json.loads(won.iloc[0])
     return found
 
 
 def forecast_tables(
-    sample: Sample, model: str, iteration: int, values: Mapping[str, Value], config: BitcoinMixtureConfig
+    sample: Sample, model: str, iteration: int, trials: pd.DataFrame | None, config: BitcoinMixtureConfig
 ) -> Tables:
     """``forecasts``, ``gates`` and ``estimations`` of a model on one iteration's test rows.
 
-    Raises:
-        FitError: It cannot be estimated on these rows.
+    One that cannot be estimated has no forecasts and the reason: the others are compared without it.
+
+    Args:
+        sample: The table in its mode.
+        model: Its name.
+        iteration: 1 to 6.
+        trials: Of its hyperparameters; None takes those of the settings.
+        config: The study's settings.
     """
     blocks = rows_of(sample, model, iteration)
     numbers = config.seeds_of(model)
     seeds = seeds_of(config, sample.mode, model, iteration, numbers)
-    found = MODELS[model].forecast(sample, blocks.refit, blocks.test, values, seeds)
+    values: Mapping[str, Value] = config.hyperparameters.get(f"{sample.mode}/{model}/{iteration}", {})
+    try:
+        values = values if trials is None else chosen_values(trials)
+        found = MODELS[model].forecast(sample, blocks.refit, blocks.test, values, seeds)
+    except FitError as error:
+        lost = np.full((len(numbers), len(blocks.test)), np.nan)
+        found = Forecasts(lost, reasons=(str(error),) * len(numbers))
     where = (sample.mode, iteration, model)
     times, realized = sample.table.times[blocks.test], sample.y[blocks.test]
     made = {

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, get_args
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Struct
 
 from cluster.keys import unit_key
@@ -34,7 +35,6 @@ from volforecast.studies import bitcoin_costs as costs
 from volforecast.studies.bitcoin_config import BitcoinMixtureConfig
 from volforecast.studies.bitcoin_fits import (
     asked_of,
-    chosen_values,
     forecast_tables,
     hybrid_tables,
     seeds_of,
@@ -168,11 +168,12 @@ class BitcoinMixture(Struct, frozen=True):
         elif str(where["model"]) in HYBRIDS:
             tables = hybrid_tables(mode, str(where["model"]), int(where["iteration"]), parts)
         else:
-            model = str(where["model"])
-            given = self.config.hyperparameters.get(_called("", where), {})
-            values = chosen_values(parts[0]["trials"]) if parts else given
-            tables = forecast_tables(sample, model, int(where["iteration"]), values, self.config)
+            trials = parts[0]["trials"] if parts else None
+            tables = forecast_tables(sample, str(where["model"]), int(where["iteration"]), trials, self.config)
         counts = {"estimations": self._estimations(unit)}
+        if unit.kind == "forecasts":
+            lost = tables["forecasts"].filter(pc.field("status") == "failed")
+            counts["failed"] = len(lost["seed"].unique())
         rows_stored = sum(table.num_rows for table in tables.values())
         return Output(pack(tables), rows_stored, counts)
 
