@@ -22,7 +22,9 @@ from volforecast.errors import ConfigError, FitError, PanelError
 from volforecast.hourly_rows import Sample
 from volforecast.models.hourly import HYBRIDS, MODELS, NAMES
 from volforecast.models.hourly.protocol import rmse
+from volforecast.models.hourly.xgb import XGB
 from volforecast.studies import bitcoin_fits
+from volforecast.studies.bitcoin_config import SearchSettings
 from volforecast.studies.bitcoin_mixture import BitcoinMixture
 from volforecast.studies.units import versions
 
@@ -144,6 +146,20 @@ def test_it_publishes_tables_and_a_page() -> None:
         assert len(frame(files, f"tables/{name}.parquet")), name
     page = files["report.html"].decode()
     assert "GCT TM-G" in page
+
+
+def test_a_whole_grid_of_trees_has_the_losses_of_its_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points that differ in their rounds share one training, which changes nothing."""
+    grid = {"depth": (3, 5), "rounds": (50, 100), "lambda": (1.0,), "gamma": (0.0, 0.5), "alpha": (0, 5)}
+    monkeypatch.setattr(XGB, "grid", grid)
+    study = a_study(models=("XGB",), iterations=(1,), search=SearchSettings(method="grid", trials=1, seeds=1))
+    data = study.load(some_hours())
+    tuning = next(unit for unit in study.plan(data).units if unit.kind == "tuning")
+    whole = unpack(study.run(tuning, data, {}, ()).payload)["trials"]
+    monkeypatch.delattr(XGB, "grid_losses")
+    one_by_one = unpack(study.run(tuning, data, {}, ()).payload)["trials"]
+    assert whole.num_rows == 16
+    assert whole.equals(one_by_one)
 
 
 def test_a_run_of_some_models_in_one_mode_is_published_too() -> None:
