@@ -278,7 +278,10 @@ class _Losses(tune.Callback):  # type: ignore[misc]
 
 
 def _error_of(trial: Any) -> object:
-    """What a trial of Tune's failed with last; its text where it is no error of Ray's."""
+    """What a trial of Tune's failed with last; its text where it is no error of Ray's.
+
+    This process has written the file, in Ray's folder of this session.
+    """
     if trial.pickled_error_file and Path(trial.pickled_error_file).exists():
         return pickle.loads(Path(trial.pickled_error_file).read_bytes())
     return Path(trial.error_file).read_text() if trial.error_file else "Tune does not say why"

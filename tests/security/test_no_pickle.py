@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.session import short_folder
 from tests.security.hostile import harmless
 from volforecast.data.panel import read_panel
 from volforecast.data.parquet import from_parquet
@@ -20,6 +21,7 @@ PACKAGES = ("volforecast", "cluster", "jobs")
 MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "shelve", "joblib", "marshal", "jsonpickle", "pty"}
 CALLS = {"eval", "exec", "compile", "__import__", "execfile"}
 MEASURES = "volforecast/studies/costs.py"
+TUNE = "cluster/search/tune.py"
 ATTRIBUTES = {"read_pickle", "to_pickle", "getoutput", "getstatusoutput", "popen", "import_string"}
 
 
@@ -131,7 +133,23 @@ def test_no_module_could_run_code_out_of_data() -> None:
         for path in modules
         if (dangerous := list(dangers(path.read_text(encoding="utf-8"))))
     }
-    assert set(found) <= {MEASURES}, found
+    assert set(found) <= {MEASURES, TUNE}, found
+
+
+def test_tunes_own_errors_are_all_that_is_unpickled() -> None:
+    """Ray Tune hands a failed trial's error over as a file, which it has written in this run's private folder."""
+    tree = ast.parse((ROOT / TUNE).read_text(encoding="utf-8"))
+    users = [
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        and any(isinstance(node, ast.Name) and node.id == "pickle" for node in ast.walk(function))
+    ]
+    assert users == ["_error_of"]
+    used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert {call for call in used if "pickle." in call} == {"pickle.loads(Path(trial.pickled_error_file).read_bytes())"}
+    with short_folder() as folder:
+        assert Path(folder).stat().st_mode & 0o077 == 0
 
 
 def test_the_one_module_that_pickles_only_measures_with_it() -> None:
