@@ -8,9 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import numpy as np  # noqa: F401 - whose threads are held below
 import pytest
+import scipy.linalg  # noqa: F401 - it has a library of its own for them
 from hypothesis import settings
 from moto.server import ThreadedMotoServer
+from threadpoolctl import threadpool_limits
+
+# as in the engine's workers: several processes whose every product waits for two threads each take many times as long
+threadpool_limits(limits=1)
 
 pytest.register_assert_rewrite("tests.cluster.conformance")
 
