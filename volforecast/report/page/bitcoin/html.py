@@ -15,10 +15,10 @@ from volforecast.report.claims.verdicts import Claim
 from volforecast.report.page.bitcoin import diagnostics, drawings, names, printed, searches, troubles
 from volforecast.report.page.bitcoin.findings import summary
 from volforecast.report.page.bitcoin.references import references
+from volforecast.report.page.choosers import Double, Panel, double
 from volforecast.report.page.drawings import Choice
 from volforecast.report.page.evidence import Tables
 from volforecast.report.page.html import MOST_ROWS, Chooser, flat, templates, verdicts, written
-from volforecast.report.page.rough.choosers import Double, Panel, double
 
 TITLE: Final = "Mixture models for hourly Bitcoin volatility"
 MOST_DETAILS: Final = 400  # rows of what models say of themselves

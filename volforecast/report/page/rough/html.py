@@ -12,12 +12,12 @@ import pandas as pd
 from cluster.study import Plan
 from volforecast.evaluation.rough_order import HAR
 from volforecast.report.claims.verdicts import Claim
+from volforecast.report.page.choosers import Double, Panel, double
 from volforecast.report.page.drawings import Choice, Drawing
 from volforecast.report.page.evidence import Tables
 from volforecast.report.page.html import MOST_ROWS, Chooser, flat, templates, verdicts, written
 from volforecast.report.page.printed import Printed
 from volforecast.report.page.rough import drawings, printed, quantiles
-from volforecast.report.page.rough.choosers import Double, Panel, double
 from volforecast.report.page.rough.comparison import besides
 from volforecast.report.page.rough.findings import summary
 from volforecast.report.page.rough.grids import METHODS
