@@ -15,9 +15,11 @@ from volforecast.evaluation.hourly_order import (
     IG_TM,
     LSTM,
     SQUARED_ERROR,
+    SXGB,
     SXGB_GCT,
     TM_G,
     TM_SG,
+    XGB,
     XGB_GCT,
     model_order,
 )
@@ -30,7 +32,7 @@ from volforecast.report.page.findings import compared, counted
 
 _ADDITIONS: Final = {
     "Order-book features": ((HARX, HAR), (FLEXIBLE_HARX, FLEXIBLE_HAR)),
-    "Sentiment": ((TM_SG, TM_G), (SXGB_GCT, XGB_GCT)),
+    "Sentiment": ((TM_SG, TM_G), (SXGB, XGB), (SXGB_GCT, XGB_GCT)),
 }
 """What a model adds to another, by what it adds."""
 _CLOSE: Final = 0.0001
