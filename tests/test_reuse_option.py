@@ -10,7 +10,7 @@ from tests.folders import digests, short_config, small_panel
 from volforecast.cli import main
 from volforecast.errors import ConfigError
 from volforecast.job import study_job
-from volforecast.options import names
+from volforecast.options import STUDY_OPTIONS, names
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -57,7 +57,7 @@ def test_one_address_where_a_list_is_meant(home: Path) -> None:
 
 def test_a_job_is_told_of_no_folder_that_means_nothing_where_it_runs(home: Path) -> None:
     absolute = dict.fromkeys(("panel", "out"), "s3://somewhere")
-    nothing = dict.fromkeys(("sources", "targets", "periods", "horizons", "models", "seeds", "seed", "profile"))
-    asked = {**nothing, **absolute, "study": "new-issues", "config": None, "reuse": names("s3://one,two")}
+    nothing = dict.fromkeys((*STUDY_OPTIONS, "profile"))
+    asked = {**nothing, **absolute, "tuned": (), "study": "new-issues", "config": None, "reuse": names("s3://one,two")}
     with pytest.raises(ConfigError, match="--reuse: two would lie"), study_job(argparse.Namespace(**asked), []):
         pass

@@ -87,6 +87,18 @@ def test_every_model_forecasts_every_hour_of_the_test_block() -> None:
         assert found["forecast"].between(0, 10 * some_hours().vol.max() / 100).all(), model
 
 
+def test_the_authors_rows_of_harx_begin_where_all_lags_are_there() -> None:
+    """In paper mode ten rows later than HAR's, no further than the table; in clean mode all models have the same."""
+    table = some_hours()
+    har, harx = (bitcoin_fits.rows_of(Sample(table, "paper"), name, 1) for name in ("HAR", "HARX(10)"))
+    np.testing.assert_array_equal(harx.test, har.test + 10)
+    np.testing.assert_array_equal(harx.refit, har.refit + 10)
+    last = bitcoin_fits.rows_of(Sample(table, "paper"), "HARX(10)", 6).test
+    assert last[-1] == len(table) - 1
+    har, harx = (bitcoin_fits.rows_of(Sample(table, "clean"), name, 6) for name in ("HAR", "HARX(10)"))
+    np.testing.assert_array_equal(harx.test, har.test)
+
+
 def test_a_hybrid_is_the_mean_of_its_two() -> None:
     _, plan, payloads = whole()
     named = {unit.name: unpack(payloads[unit.key]) for unit in plan.units if unit.kind == "forecasts"}

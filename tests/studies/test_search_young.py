@@ -269,6 +269,7 @@ def test_a_loss_depends_on_its_point_alone() -> None:
 def test_another_process_comes_to_the_same_loss(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.studies.test_search_young import *; "
+        "from threadpoolctl import threadpool_limits; threadpool_limits(limits=1); "  # as this process, and workers
         "panel = write_panel(Path(sys.argv[1])); "
         "print([loss_of(model, panel).hex() for model in reversed(JUDGED)])"
     )

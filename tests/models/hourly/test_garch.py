@@ -105,7 +105,7 @@ def test_an_estimation_that_does_not_converge_is_recorded(monkeypatch: pytest.Mo
         def fit(self, **_: object) -> Refusing:
             return Refusing()
 
-    monkeypatch.setattr(garch_estimate, "arch_model", lambda *_, **__: Model())
+    monkeypatch.setattr("arch.arch_model", lambda *_, **__: Model())
     table = made_table()
     found = forecasts(table, [200, 201], 100)
     assert found.details["estimations that did not converge, RiskMetrics' weights instead"] == "2 of 2"
