@@ -5,6 +5,7 @@ import pytest
 
 from volforecast.config import load_settings
 from volforecast.errors import ConfigError
+from volforecast.evaluation import hourly_order
 from volforecast.models.hourly import HYBRIDS, MODELS, NAMES
 from volforecast.studies.bitcoin_config import BitcoinMixtureConfig, SearchSettings
 from volforecast.studies.bitcoin_fits import asked_of
@@ -22,6 +23,10 @@ def test_every_name_is_a_model_or_the_average_of_two_that_stand_before_it() -> N
     assert len(set(NAMES)) == len(NAMES) == 16
     for name, parts in HYBRIDS.items():
         assert all(NAMES.index(part) < NAMES.index(name) for part in parts.members)
+
+
+def test_tables_and_models_agree_on_names() -> None:
+    assert set(NAMES) == {name for group in hourly_order.GROUPS.values() for name in group}
 
 
 def test_a_grid_that_has_no_more_points_than_trials_is_gone_through_whole() -> None:

@@ -6,12 +6,12 @@ import msgspec
 from msgspec import Struct
 
 from volforecast.errors import ConfigError
+from volforecast.evaluation.hourly_order import HAR
 from volforecast.hourly_rows import ITERATIONS, Mode
 from volforecast.models.hourly import HYBRIDS, MODELS, NAMES
 from volforecast.models.hourly.protocol import Value
 from volforecast.printable import printable
 
-HAR = "HAR"  # everything is compared with it
 HEAVY = ("LSTM",)  # models whose trainings take tens of seconds each
 
 

@@ -22,7 +22,6 @@ SECONDS = {
     "XGB-GCT": 0.3,
     "SXGB-GCT": 0.3,
 }
-REPORTS = {"LSTM": 30, "TM-G": 10, "GCT TM-G": 10, "TM-SG": 10, "IG-TM": 10}  # losses of a trial on its way, at most
 PATHS: dict[str, Path] = {"LSTM": "networks", "GARCH": "GARCH"}
 
 

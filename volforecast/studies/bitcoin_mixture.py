@@ -198,7 +198,7 @@ class BitcoinMixture(Struct, frozen=True):
                     where: dict[str, str | int] = {"mode": mode, "model": model, "iteration": iteration}
                     unit = self._unit(data, "tuning", where)
                     cost = unit.cost / self._trials(model)
-                    steps = costs.REPORTS.get(model, 1)
+                    steps = MODELS[model].reports
                     grid: dict[str, tuple[Value, ...] | Range] = dict(MODELS[model].grid)
                     found.append(Search(unit.key, _called("", where), where, grid, cost, 0.0, steps))
         return found

@@ -9,11 +9,11 @@ import pyarrow as pa
 from cluster.study import Plan, Results, Unit
 from volforecast.data.parquet import to_parquet, unpack
 from volforecast.evaluation.hourly import tables as evaluated
+from volforecast.evaluation.hourly_order import HAR
 from volforecast.report import paper_bitcoin
 from volforecast.report.claims.bitcoin import bitcoin_claims
 
 Frames = dict[str, pd.DataFrame]
-HAR = "HAR"
 
 
 def summarise(plan: Plan, results: Results) -> Iterator[tuple[str, bytes]]:

@@ -23,6 +23,7 @@ class FlexibleHAR:
 
     har = True
     dropped = 0
+    reports = 1
     random = False
     needs: ClassVar[frozenset[str]] = frozenset()
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {}

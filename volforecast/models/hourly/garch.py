@@ -31,6 +31,7 @@ class GARCH:
 
     har = False
     dropped = 0
+    reports = 1
     random = False
     needs: ClassVar[frozenset[str]] = frozenset({"returns"})
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {"window": (75, 150, 300, 500)}

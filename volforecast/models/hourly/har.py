@@ -16,6 +16,7 @@ class HAR:
 
     har = True
     dropped = 0
+    reports = 1
     random = False
     needs: ClassVar[frozenset[str]] = frozenset()
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {}

@@ -41,6 +41,7 @@ class HARX:
     always: bool = True
     har = True
     random = False
+    reports = 1
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = {}
 

@@ -44,6 +44,10 @@ class HourlyModel(Protocol):
         """Rows by which those of the HAR family are later in paper mode (:meth:`Sample.blocks`)."""
 
     @property
+    def reports(self) -> int:
+        """Losses that it reports on its way, at most; 1 of a model without epochs."""
+
+    @property
     def random(self) -> bool:
         """Whether it draws random numbers, so that it is run from several seeds."""
 

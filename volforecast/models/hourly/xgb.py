@@ -33,6 +33,7 @@ class XGB:
 
     har = False
     dropped = 0
+    reports = 1
     random = False
     grid: ClassVar[Mapping[str, tuple[Value, ...]]] = GRID
 
